@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "base/strings.h"
+
+namespace kedge {
+namespace {
+
+// The check value of RFC 3720, B.4, and continuation in pieces of every size.
+TEST(Crc32c, MatchesTheStandardInPiecesOfAnySize) {
+  EXPECT_EQ(crc32c(as_bytes("123456789")), 0xE3069283U);
+  EXPECT_EQ(crc32c(Bytes(32, std::byte{0})), 0x8A9136AAU);
+  const std::string text = "The quick brown fox jumps over the lazy dog, twice, for length.";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    const std::string_view view = text;
+    EXPECT_EQ(crc32c(as_bytes(view.substr(cut)), crc32c(as_bytes(view.substr(0, cut)))),
+              crc32c(as_bytes(text)))
+        << "cut at " << cut;
+  }
+}
+
+// FIPS 180-2 test vector.
+TEST(Sha256, MatchesTheStandard) {
+  EXPECT_EQ(to_hex(sha256(as_bytes("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_128(as_bytes("abc")).hex(), "ba7816bf8f01cfea414140de5dae2223");
+}
+
+TEST(Id128, ParsesWhatItPrintsAndNothingElse) {
+  SeededRandom random(7);
+  const Id128 id = Id128::random(random);
+  EXPECT_EQ(Id128::parse(id.hex()).value(), id);
+  for (const char* bad : {"", "00", "BA7816BF8F01CFEA414140DE5DAE2223", "zz7816bf8f01cfea414140de5dae2223"}) {
+    EXPECT_EQ(Id128::parse(bad).code(), Code::kInvalid) << bad;
+  }
+}
+
+TEST(ByteReader, StaysInsideAndStaysFailed) {
+  ByteWriter writer;
+  writer.put(std::uint16_t{0x1234});
+  writer.put_string("key");
+  const Bytes bytes = std::move(writer).take();
+  ByteReader reader(bytes);
+  EXPECT_EQ(reader.get<std::uint16_t>(), 0x1234);
+  EXPECT_EQ(reader.get_string(10), "key");
+  EXPECT_TRUE(reader.ok());
+  EXPECT_EQ(reader.get<std::uint8_t>(), 0);
+  EXPECT_FALSE(reader.ok());
+  ByteReader limited(ByteView(bytes).subspan(2));
+  EXPECT_EQ(limited.get_string(2), "");
+  EXPECT_FALSE(limited.ok());
+}
+
+TEST(Clock, PrintsAndParsesTimes) {
+  EXPECT_EQ(to_rfc3339({1'772'366'400'000'000}), "2026-03-01T12:00:00Z");
+  EXPECT_EQ(to_rfc3339({1'772'366'400'000'001}), "2026-03-01T12:00:00.000001Z");
+  EXPECT_EQ(to_rfc3339({}), "");
+  EXPECT_EQ(parse_rfc3339("2026-03-01T12:00:00.000001Z").value().micros, 1'772'366'400'000'001);
+  EXPECT_EQ(parse_rfc3339("2026-03-01T12:00:00+01:00").code(), Code::kInvalid);
+  EXPECT_EQ(parse_rfc3339("yesterday").code(), Code::kInvalid);
+}
+
+// A name from a bucket must not move a cursor or close a quote.
+TEST(Strings, PrintableLeavesNothingThatSteersATerminal) {
+  EXPECT_EQ(printable("docs/a.md"), "docs/a.md");
+  EXPECT_EQ(printable("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(printable("a\x1b[31m'\n\xff"), "a\\x1b[31m\\x27\\x0a\\xff");
+  EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");
+  EXPECT_EQ(printable(std::string(300, 'a')).size(), 203U);
+}
+
+TEST(Executor, RunsEveryIndexOnceAlsoWhenNested) {
+  for (const std::size_t threads : {1, 2, 5}) {
+    const auto pool = make_thread_pool(threads);
+    std::vector<std::atomic<int>> seen(300);
+    pool->parallel_for(30, [&](std::size_t i) {
+      pool->parallel_for(10, [&](std::size_t j) { ++seen[i * 10 + j]; });
+    });
+    for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i].load(), 1) << i << ", " << threads;
+  }
+}
+
+// One seed, one sequence: traces depend on it.
+TEST(Random, SeededSequencesRepeatAndStayInBounds) {
+  SeededRandom a(42);
+  SeededRandom b(42);
+  SeededRandom c(43);
+  bool differs = false;
+  for (int i = 0; i < 1000; ++i) {
+    const std::uint64_t value = a.next();
+    EXPECT_EQ(value, b.next());
+    differs |= value != c.next();
+    EXPECT_LT(a.below(7), 7U);
+    b.below(7);
+  }
+  EXPECT_TRUE(differs);
+}
+
+}  // namespace
+}  // namespace kedge
