@@ -37,7 +37,8 @@ TEST(Id128, ParsesWhatItPrintsAndNothingElse) {
   SeededRandom random(7);
   const Id128 id = Id128::random(random);
   EXPECT_EQ(Id128::parse(id.hex()).value(), id);
-  for (const char* bad : {"", "00", "BA7816BF8F01CFEA414140DE5DAE2223", "zz7816bf8f01cfea414140de5dae2223"}) {
+  for (const char* bad :
+       {"", "00", "BA7816BF8F01CFEA414140DE5DAE2223", "zz7816bf8f01cfea414140de5dae2223"}) {
     EXPECT_EQ(Id128::parse(bad).code(), Code::kInvalid) << bad;
   }
 }
@@ -83,7 +84,8 @@ TEST(Executor, RunsEveryIndexOnceAlsoWhenNested) {
     pool->parallel_for(30, [&](std::size_t i) {
       pool->parallel_for(10, [&](std::size_t j) { ++seen[i * 10 + j]; });
     });
-    for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i].load(), 1) << i << ", " << threads;
+    for (std::size_t i = 0; i < seen.size(); ++i)
+      ASSERT_EQ(seen[i].load(), 1) << i << ", " << threads;
   }
 }
 

@@ -50,7 +50,9 @@ class ByteWriter {
     put_bytes(as_bytes(text));
   }
   void put_zeros(std::size_t count) { out_.resize(out_.size() + count); }
-  void align(std::size_t alignment) { put_zeros((alignment - out_.size() % alignment) % alignment); }
+  void align(std::size_t alignment) {
+    put_zeros((alignment - out_.size() % alignment) % alignment);
+  }
   // Overwrites a value written before, for lengths known late. Precondition: it lies inside.
   template <Scalar T>
   void put_at(std::size_t offset, T value) {
@@ -65,8 +67,9 @@ class ByteWriter {
   Bytes out_;
 };
 
-// Reads little-endian values in order. After the first read past the end every read yields zero and ok() is false,
-// so that a parser checks once per structure; nothing outside the view is ever touched.
+// Reads little-endian values in order. After the first read past the end every read yields zero and
+// ok() is false, so that a parser checks once per structure; nothing outside the view is ever
+// touched.
 class ByteReader {
  public:
   explicit ByteReader(ByteView bytes) : bytes_(bytes) {}

@@ -15,7 +15,8 @@ class SystemClock final : public Clock {
     return {std::chrono::duration_cast<Duration>(since).count()};
   }
   Duration monotonic() override {
-    return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch());
+    return std::chrono::duration_cast<Duration>(
+        std::chrono::steady_clock::now().time_since_epoch());
   }
   void sleep(Duration duration) override { std::this_thread::sleep_for(duration); }
 };

@@ -1,5 +1,6 @@
 // Time. Every component takes a Clock, so that a simulation can own it.
-// Local clocks decide nothing that is stored: ages and orders come from the store's clock (docs/commit.md, rule 9).
+// Local clocks decide nothing that is stored: ages and orders come from the store's clock
+// (docs/commit.md, rule 9).
 #pragma once
 
 #include <chrono>
@@ -23,7 +24,8 @@ struct Timestamp {
   friend Duration operator-(Timestamp a, Timestamp b) { return Duration(a.micros - b.micros); }
 };
 
-// RFC 3339 in UTC, with microseconds only when they are not zero: "2026-03-01T12:00:00Z". "" for the zero timestamp.
+// RFC 3339 in UTC, with microseconds only when they are not zero: "2026-03-01T12:00:00Z". "" for
+// the zero timestamp.
 std::string to_rfc3339(Timestamp time);
 // The inverse; kInvalid for anything that is not RFC 3339 in UTC ("Z").
 Result<Timestamp> parse_rfc3339(std::string_view text);
@@ -32,8 +34,8 @@ Result<Timestamp> parse_rfc3339(std::string_view text);
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Timestamp now() = 0;        // wall clock of this machine
-  virtual Duration monotonic() = 0;   // never goes back; for deadlines and durations
+  virtual Timestamp now() = 0;       // wall clock of this machine
+  virtual Duration monotonic() = 0;  // never goes back; for deadlines and durations
   virtual void sleep(Duration duration) = 0;
 };
 

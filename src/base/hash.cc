@@ -31,12 +31,14 @@ constexpr std::array<std::uint32_t, 256> kCrcTable = make_crc_table();
     wide = _mm_crc32_u64(wide, word);
   }
   auto narrow = static_cast<std::uint32_t>(wide);
-  for (; i < bytes.size(); ++i) narrow = _mm_crc32_u8(narrow, std::to_integer<unsigned char>(bytes[i]));
+  for (; i < bytes.size(); ++i)
+    narrow = _mm_crc32_u8(narrow, std::to_integer<unsigned char>(bytes[i]));
   return narrow;
 }
 
 std::uint32_t crc32c_table(ByteView bytes, std::uint32_t crc) {
-  for (const std::byte b : bytes) crc = kCrcTable[(crc ^ std::to_integer<std::uint32_t>(b)) & 0xFF] ^ (crc >> 8);
+  for (const std::byte b : bytes)
+    crc = kCrcTable[(crc ^ std::to_integer<std::uint32_t>(b)) & 0xFF] ^ (crc >> 8);
   return crc;
 }
 
@@ -49,7 +51,9 @@ std::uint32_t crc32c(ByteView bytes, std::uint32_t crc) {
 
 struct Sha256Stream::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
-  State() { KEDGE_CHECK(context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1); }
+  State() {
+    KEDGE_CHECK(context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1);
+  }
   ~State() { EVP_MD_CTX_free(context); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -66,7 +70,8 @@ void Sha256Stream::update(ByteView bytes) {
 
 Sha256 Sha256Stream::finish() {
   Sha256 out{};
-  KEDGE_CHECK(EVP_DigestFinal_ex(state_->context, reinterpret_cast<unsigned char*>(out.data()), nullptr) == 1);
+  KEDGE_CHECK(EVP_DigestFinal_ex(state_->context, reinterpret_cast<unsigned char*>(out.data()),
+                                 nullptr) == 1);
   return out;
 }
 
@@ -104,12 +109,14 @@ Result<Id128> Id128::parse(std::string_view hex) {
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
     return -1;
   };
-  if (hex.size() != 32) return {Code::kInvalid, str_cat("not a 128-bit id: '", printable(hex), "'")};
+  if (hex.size() != 32)
+    return {Code::kInvalid, str_cat("not a 128-bit id: '", printable(hex), "'")};
   Id128 out;
   for (std::size_t i = 0; i < out.bytes.size(); ++i) {
     const int high = digit(hex[2 * i]);
     const int low = digit(hex[2 * i + 1]);
-    if (high < 0 || low < 0) return {Code::kInvalid, str_cat("not a 128-bit id: '", printable(hex), "'")};
+    if (high < 0 || low < 0)
+      return {Code::kInvalid, str_cat("not a 128-bit id: '", printable(hex), "'")};
     out.bytes[i] = static_cast<std::byte>(high * 16 + low);
   }
   return out;

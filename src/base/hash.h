@@ -1,5 +1,5 @@
-// Checksums and hashes. CRC-32C guards bytes against accidents; SHA-256 names content; XXH3-128 makes tags and
-// key hashes.
+// Checksums and hashes. CRC-32C guards bytes against accidents; SHA-256 names content; XXH3-128
+// makes tags and key hashes.
 #pragma once
 
 #include <array>

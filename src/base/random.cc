@@ -13,7 +13,8 @@ class SystemRandom final : public Random {
  public:
   std::uint64_t next() override {
     std::uint64_t value = 0;
-    // For 8 bytes getrandom never returns short once the pool is ready; it can only be interrupted before that.
+    // For 8 bytes getrandom never returns short once the pool is ready; it can only be interrupted
+    // before that.
     while (getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) {
     }
     return value;

@@ -1,4 +1,5 @@
-// Random numbers as an argument: the system's for identifiers, seeded ones for tests and simulations.
+// Random numbers as an argument: the system's for identifiers, seeded ones for tests and
+// simulations.
 #pragma once
 
 #include <array>

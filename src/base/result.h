@@ -1,5 +1,6 @@
 // Errors as values. What can fail returns Result<T>; nothing in Kedge throws across a file.
-// The code says what the caller can do, the message what went wrong: lower case, naming the key, offset or field.
+// The code says what the caller can do, the message what went wrong: lower case, naming the key,
+// offset or field.
 #pragma once
 
 #include <cstdio>
@@ -38,8 +39,8 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
   Result(Code code, std::string message)
       : state_(std::in_place_index<1>, Error{code, std::move(message)}) {}
 
@@ -92,12 +93,13 @@ using Status = Result<void>;
 
 }  // namespace kedge
 
-// The value of a Result, or return its error from the enclosing function: `auto x = KEDGE_TRY(f());`
-#define KEDGE_TRY(...)                                              \
-  __extension__({                                                   \
-    auto kedge_try_result = (__VA_ARGS__);                          \
+// The value of a Result, or return its error from the enclosing function: `auto x =
+// KEDGE_TRY(f());`
+#define KEDGE_TRY(...)                                                      \
+  __extension__({                                                           \
+    auto kedge_try_result = (__VA_ARGS__);                                  \
     if (!kedge_try_result.ok()) return std::move(kedge_try_result).error(); \
-    std::move(kedge_try_result).value();                            \
+    std::move(kedge_try_result).value();                                    \
   })
 
 #define KEDGE_CHECK(expression) \

@@ -43,8 +43,8 @@ std::string printable(std::string_view text) {
     const bool hostile = c < 0x20 || c == '\'' || c == '\\' || (c >= 0x7F && c < 0xA0) ||
                          (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
                          (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
-    const std::string_view piece = text.substr(static_cast<std::size_t>(start),
-                                               static_cast<std::size_t>(at - start));
+    const std::string_view piece =
+        text.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(at - start));
     if (!hostile) {
       out += piece;
       continue;

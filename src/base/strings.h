@@ -13,8 +13,7 @@ namespace kedge {
 inline void append_piece(std::string& out, std::string_view piece) { out += piece; }
 inline void append_piece(std::string& out, char piece) { out += piece; }
 template <std::integral T>
-  requires(!std::same_as<T, char>)
-void append_piece(std::string& out, T piece) {
+requires(!std::same_as<T, char>) void append_piece(std::string& out, T piece) {
   out += std::to_string(piece);
 }
 
@@ -29,8 +28,8 @@ std::string str_cat(const Pieces&... pieces) {
 // Lower-case hexadecimal, two digits a byte.
 std::string to_hex(ByteView bytes);
 
-// A key or name for messages and terminals: control characters, invalid UTF-8 and quotes as \xNN, at most 200 bytes
-// of it. What comes from a bucket must not steer a terminal.
+// A key or name for messages and terminals: control characters, invalid UTF-8 and quotes as \xNN,
+// at most 200 bytes of it. What comes from a bucket must not steer a terminal.
 std::string printable(std::string_view text);
 
 }  // namespace kedge

@@ -28,15 +28,15 @@ class Embedder {
   virtual ~Embedder() = default;
   [[nodiscard]] virtual const Space& space() const = 0;
 
-  // Tokens of a text alone, special tokens not counted. The budget of a chunk is space().max_tokens less
-  // special_tokens().
+  // Tokens of a text alone, special tokens not counted. The budget of a chunk is space().max_tokens
+  // less special_tokens().
   virtual std::size_t count_tokens(std::string_view text) = 0;
   [[nodiscard]] virtual std::size_t special_tokens() const = 0;
 
-  // Row-major, texts.size() x dimension, in the order given, f32, normalised if the space says so. Prefixes of the
-  // space are added here. Inputs longer than max_tokens are cut. Batches are formed inside, sorted by length; memory
-  // stays bounded whatever the number of texts.
-  // kInvalid: a text is not UTF-8. kUnavailable, kExhausted: from the model.
+  // Row-major, texts.size() x dimension, in the order given, f32, normalised if the space says so.
+  // Prefixes of the space are added here. Inputs longer than max_tokens are cut. Batches are formed
+  // inside, sorted by length; memory stays bounded whatever the number of texts. kInvalid: a text
+  // is not UTF-8. kUnavailable, kExhausted: from the model.
   virtual Result<std::vector<float>> embed_documents(std::span<const std::string> texts) = 0;
   virtual Result<std::vector<float>> embed_queries(std::span<const std::string> texts) = 0;
 

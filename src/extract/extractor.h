@@ -1,6 +1,6 @@
-// Raw bytes of an object to text with locators. Every block of text knows the exact byte range of the raw object that
-// it came from: extract_span() on exactly those bytes, with the recorded charset and context, gives the text again.
-// Pure functions: no IO. The input is hostile.
+// Raw bytes of an object to text with locators. Every block of text knows the exact byte range of
+// the raw object that it came from: extract_span() on exactly those bytes, with the recorded
+// charset and context, gives the text again. Pure functions: no IO. The input is hostile.
 #pragma once
 
 #include <cstdint>
@@ -20,34 +20,45 @@ inline constexpr std::string_view kTypeJson = "application/json";
 inline constexpr std::string_view kTypeJsonLines = "application/x-ndjson";
 inline constexpr std::string_view kTypeLog = "text/x-log";
 
-enum class BlockKind : std::uint8_t { kHeading, kParagraph, kListItem, kCode, kTableRow, kRecord, kLogLines };
+enum class BlockKind : std::uint8_t {
+  kHeading,
+  kParagraph,
+  kListItem,
+  kCode,
+  kTableRow,
+  kRecord,
+  kLogLines
+};
 
-// A run of text that is not cut if it fits a chunk. Blocks are in order of their bytes and do not overlap.
+// A run of text that is not cut if it fits a chunk. Blocks are in order of their bytes and do not
+// overlap.
 struct Block {
   BlockKind kind = BlockKind::kParagraph;
-  std::uint8_t level = 0;        // of a heading, 1 to 6
-  std::uint64_t begin = 0;       // byte range of the raw object, [begin, end)
+  std::uint8_t level = 0;   // of a heading, 1 to 6
+  std::uint64_t begin = 0;  // byte range of the raw object, [begin, end)
   std::uint64_t end = 0;
   std::uint64_t line_first = 0;  // 1-based lines of the raw object; 0 where lines mean nothing
   std::uint64_t line_last = 0;
-  std::uint64_t row = 0;         // 1-based record number of CSV and JSON Lines; 0 elsewhere
-  std::string text;              // UTF-8, whitespace normalised as the format says
+  std::uint64_t row = 0;  // 1-based record number of CSV and JSON Lines; 0 elsewhere
+  std::string text;       // UTF-8, whitespace normalised as the format says
 };
 
-// Which text a byte range yields beyond its own bytes: recorded with the object and, where it differs, the chunk.
+// Which text a byte range yields beyond its own bytes: recorded with the object and, where it
+// differs, the chunk.
 struct SpanContext {
   std::string media_type;
   std::string charset = "UTF-8";  // an ICU converter name
-  std::string context;            // format-specific: column names of a CSV, the path of a JSON value, "pre" in HTML
+  std::string
+      context;  // format-specific: column names of a CSV, the path of a JSON value, "pre" in HTML
 };
 
 struct Extraction {
   std::string media_type;
   std::string charset;
-  std::string title;               // first heading, <title>, or empty
+  std::string title;  // first heading, <title>, or empty
   std::vector<Block> blocks;
-  std::vector<std::string> contexts;             // distinct contexts
-  std::vector<std::uint32_t> context_of_block;   // index into contexts, one a block
+  std::vector<std::string> contexts;            // distinct contexts
+  std::vector<std::uint32_t> context_of_block;  // index into contexts, one a block
 };
 
 struct ExtractHint {
@@ -55,7 +66,8 @@ struct ExtractHint {
   std::string_view media_type;  // from the store; may be empty or wrong
 };
 
-// The type of an object by its hint and first bytes, and whether this build reads it. `reason` says why not
+// The type of an object by its hint and first bytes, and whether this build reads it. `reason` says
+// why not
 // ("pdf is not read by this version"); such objects are skipped, not failed.
 struct TypeDecision {
   std::string media_type;
@@ -64,11 +76,12 @@ struct TypeDecision {
 };
 TypeDecision decide_type(const ExtractHint& hint, ByteView first_bytes);
 
-// kUnsupported: decide_type() says no. kInvalid: broken beyond reading (bad JSON, unknown charset), with the offset.
-// kExhausted: nesting or counts beyond the named limits.
+// kUnsupported: decide_type() says no. kInvalid: broken beyond reading (bad JSON, unknown charset),
+// with the offset. kExhausted: nesting or counts beyond the named limits.
 Result<Extraction> extract(ByteView raw, const ExtractHint& hint);
 
-// The text of bytes [begin, end) of an object, from those bytes alone. For blocks and for chunks (runs of blocks).
+// The text of bytes [begin, end) of an object, from those bytes alone. For blocks and for chunks
+// (runs of blocks).
 Result<std::string> extract_span(ByteView bytes, const SpanContext& context);
 
 // Part of the recipe: another version means that objects count as changed.

@@ -5,8 +5,8 @@
 namespace kedge {
 
 void Space::encode(ByteWriter& out) const {
-  for (const std::string* text :
-       {&provider, &model, &revision, &pooling, &query_prefix, &document_prefix, &modality, &precision}) {
+  for (const std::string* text : {&provider, &model, &revision, &pooling, &query_prefix,
+                                  &document_prefix, &modality, &precision}) {
     out.put_string(*text);
   }
   out.put(dimension);
@@ -19,8 +19,9 @@ void Space::encode(ByteWriter& out) const {
 
 Result<Space> Space::parse(ByteReader& in) {
   Space space;
-  for (std::string* text : {&space.provider, &space.model, &space.revision, &space.pooling, &space.query_prefix,
-                            &space.document_prefix, &space.modality, &space.precision}) {
+  for (std::string* text :
+       {&space.provider, &space.model, &space.revision, &space.pooling, &space.query_prefix,
+        &space.document_prefix, &space.modality, &space.precision}) {
     *text = in.get_string(kMaxSpaceString);
   }
   space.dimension = in.get<std::uint32_t>();
@@ -29,8 +30,10 @@ Result<Space> Space::parse(ByteReader& in) {
   const auto zero = in.get<std::uint16_t>();
   space.max_tokens = in.get<std::uint32_t>();
   space.rotation_seed = in.get<std::uint64_t>();
-  if (!in.ok()) return {Code::kCorrupt, str_cat("space: cut short or a name over ", kMaxSpaceString, " bytes")};
-  if (space.dimension == 0 || space.dimension > kMaxDimension) return {Code::kCorrupt, "space: bad dimension"};
+  if (!in.ok())
+    return {Code::kCorrupt, str_cat("space: cut short or a name over ", kMaxSpaceString, " bytes")};
+  if (space.dimension == 0 || space.dimension > kMaxDimension)
+    return {Code::kCorrupt, "space: bad dimension"};
   if (metric < 1 || metric > 3) return {Code::kCorrupt, "space: unknown metric"};
   if (normalised > 1) return {Code::kCorrupt, "space: bad normalised flag"};
   if (zero != 0) return {Code::kCorrupt, "space: reserved bytes are not zero"};
@@ -45,6 +48,8 @@ Id128 Space::id() const {
   return sha256_128(out.view());
 }
 
-std::string Space::describe() const { return str_cat(provider, "/", model, ", ", dimension, " dimensions"); }
+std::string Space::describe() const {
+  return str_cat(provider, "/", model, ", ", dimension, " dimensions");
+}
 
 }  // namespace kedge

@@ -1,5 +1,6 @@
-// An embedding space: everything that decides whether two vectors can be compared. Vectors of two spaces never meet.
-// Stored in the head of the index and, by its id, in every segment. docs/format.md, "Space".
+// An embedding space: everything that decides whether two vectors can be compared. Vectors of two
+// spaces never meet. Stored in the head of the index and, by its id, in every segment.
+// docs/format.md, "Space".
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,9 @@ namespace kedge {
 enum class Metric : std::uint8_t { kCosine = 1, kL2 = 2, kDot = 3 };
 
 struct Space {
-  std::string provider;   // "local", "test", later "openai", ...
-  std::string model;      // "all-MiniLM-L6-v2"
-  std::string revision;   // what tells two files of the same name apart: a digest of the weights
+  std::string provider;  // "local", "test", later "openai", ...
+  std::string model;     // "all-MiniLM-L6-v2"
+  std::string revision;  // what tells two files of the same name apart: a digest of the weights
   std::uint32_t dimension = 0;  // 1 to 8192
   Metric metric = Metric::kCosine;
   bool normalised = true;

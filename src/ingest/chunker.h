@@ -1,5 +1,5 @@
-// Blocks to chunks: runs of neighbouring blocks within a token budget, cut at points anchored in content, so that an
-// insertion at the front moves few cuts and an append moves none but the last.
+// Blocks to chunks: runs of neighbouring blocks within a token budget, cut at points anchored in
+// content, so that an insertion at the front moves few cuts and an append moves none but the last.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,12 @@ namespace kedge {
 
 struct ChunkerOptions {
   std::size_t max_tokens = 0;  // of the text with its context, special tokens not counted; required
-  std::size_t target_tokens = 0;  // where cuts are looked for; 0: the default fraction of max_tokens
+  std::size_t target_tokens =
+      0;  // where cuts are looked for; 0: the default fraction of max_tokens
 };
 
-// A chunk: one contiguous byte range of the raw object and its text; neighbouring chunks do not overlap.
+// A chunk: one contiguous byte range of the raw object and its text; neighbouring chunks do not
+// overlap.
 struct Chunk {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -33,9 +35,10 @@ struct Chunk {
 
 using TokenCounter = std::function<std::size_t(std::string_view)>;
 
-// Blocks longer than the budget are cut at sentences, then words, then characters, never inside a UTF-8 sequence of the
-// raw charset or an HTML tag.
-Result<std::vector<Chunk>> make_chunks(ByteView raw, const Extraction& extraction, const ChunkerOptions& options,
+// Blocks longer than the budget are cut at sentences, then words, then characters, never inside a
+// UTF-8 sequence of the raw charset or an HTML tag.
+Result<std::vector<Chunk>> make_chunks(ByteView raw, const Extraction& extraction,
+                                       const ChunkerOptions& options,
                                        const TokenCounter& count_tokens);
 
 // Part of the recipe.

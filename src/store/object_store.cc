@@ -7,11 +7,13 @@ Result<Blob> read_one(ObjectStore& store, ReadRequest request, Deadline deadline
 }
 
 Result<Stat> stat_one(ObjectStore& store, std::string_view key, Deadline deadline) {
-  const ReadRequest request{.key = std::string(key), .offset = 0, .length = {}, .if_match = {}, .version_id = {}};
+  const ReadRequest request{
+      .key = std::string(key), .offset = 0, .length = {}, .if_match = {}, .version_id = {}};
   return std::move(store.stat(std::span<const ReadRequest>(&request, 1), deadline).front());
 }
 
-Result<Written> put_one(ObjectStore& store, std::string_view key, ByteView body, Deadline deadline) {
+Result<Written> put_one(ObjectStore& store, std::string_view key, ByteView body,
+                        Deadline deadline) {
   const PutRequest request{.key = std::string(key), .body = body};
   return std::move(store.put(std::span<const PutRequest>(&request, 1), deadline).front());
 }

@@ -1,9 +1,10 @@
 // The one door to storage: a flat map from key to immutable bytes, with compare-and-swap.
-// Code above this interface never sees HTTP, a file path or a retry. Both sides of Kedge use it: the index is written
-// through it, and the raw objects of a source are listed and read through it.
+// Code above this interface never sees HTTP, a file path or a retry. Both sides of Kedge use it:
+// the index is written through it, and the raw objects of a source are listed and read through it.
 //
 // Threads: any method, from any thread, at any time.
-// Errors: kUnavailable may be repeated, but not after create() or swap(); every other code is final.
+// Errors: kUnavailable may be repeated, but not after create() or swap(); every other code is
+// final.
 //
 // Conformance: every implementation passes tests/store (docs/stores.md).
 #pragma once
@@ -22,7 +23,8 @@
 
 namespace kedge {
 
-// Names one state of one key: an ETag, opaque. Equal tags mean equal state; a tag is never a content hash.
+// Names one state of one key: an ETag, opaque. Equal tags mean equal state; a tag is never a
+// content hash.
 struct Tag {
   std::string value;
   bool operator==(const Tag&) const = default;
@@ -32,12 +34,12 @@ struct Tag {
 struct ObjectInfo {
   std::string key;  // any bytes, at most kMaxKeyBytes
   std::uint64_t size = 0;
-  Tag tag;          // listings of a store may leave it empty where it costs a read of the body (FileStore)
+  Tag tag;  // listings of a store may leave it empty where it costs a read of the body (FileStore)
   Timestamp last_modified;
   std::string version_id;  // "" where the store keeps no versions, and in listings
   std::string media_type;  // "" where the store does not say
-  // Whether last_modified is so close to the moment it was seen that a later change could carry the same one: look
-  // again next time (local files; docs/sync.md).
+  // Whether last_modified is so close to the moment it was seen that a later change could carry the
+  // same one: look again next time (local files; docs/sync.md).
   bool racy = false;
 };
 
@@ -46,7 +48,7 @@ struct ReadRequest {
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length;  // to the end if absent
   std::optional<Tag> if_match;
-  std::string version_id;               // "" for the current version
+  std::string version_id;  // "" for the current version
 };
 
 struct Blob {
@@ -77,10 +79,11 @@ inline constexpr std::size_t kMaxListPage = 1000;
 class Listing {
  public:
   virtual ~Listing() = default;
-  // The next objects, at most kMaxListPage; none means that the listing is complete. After an error the listing is
-  // over and proves nothing about what it did not show.
+  // The next objects, at most kMaxListPage; none means that the listing is complete. After an error
+  // the listing is over and proves nothing about what it did not show.
   virtual Result<std::vector<ObjectInfo>> next(Deadline deadline) = 0;
-  // Whether keys come in byte order. Some stores (directory buckets, posix gateways, local folders) do not sort.
+  // Whether keys come in byte order. Some stores (directory buckets, posix gateways, local folders)
+  // do not sort.
   [[nodiscard]] virtual bool ordered() const = 0;
 };
 
@@ -88,30 +91,39 @@ class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
 
-  // Reads all requests in parallel: one result or error each, in the order asked, so that one bad key fails nobody
-  // else. kNotFound: no such key, and the store would say so (a store that hides absence says kDenied). kConflict:
-  // if_match did not hold. kInvalid: a range that begins past the end. A range that ends past the end is cut.
-  virtual std::vector<Result<Blob>> read(std::span<const ReadRequest> requests, Deadline deadline) = 0;
+  // Reads all requests in parallel: one result or error each, in the order asked, so that one bad
+  // key fails nobody else. kNotFound: no such key, and the store would say so (a store that hides
+  // absence says kDenied). kConflict: if_match did not hold. kInvalid: a range that begins past the
+  // end. A range that ends past the end is cut.
+  virtual std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
+                                         Deadline deadline) = 0;
 
   // As read, without bodies. Ranges are ignored.
-  virtual std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests, Deadline deadline) = 0;
+  virtual std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests,
+                                         Deadline deadline) = 0;
 
-  // Writes or replaces, all in parallel. For immutable files under random keys, so that repeating one is harmless.
-  virtual std::vector<Result<Written>> put(std::span<const PutRequest> requests, Deadline deadline) = 0;
+  // Writes or replaces, all in parallel. For immutable files under random keys, so that repeating
+  // one is harmless.
+  virtual std::vector<Result<Written>> put(std::span<const PutRequest> requests,
+                                           Deadline deadline) = 0;
 
-  // Writes only if the key does not exist (If-None-Match: *). kConflict: this request found the key taken (perhaps by
-  // an earlier copy of itself). kUnavailable: it may or may not have happened.
+  // Writes only if the key does not exist (If-None-Match: *). kConflict: this request found the key
+  // taken (perhaps by an earlier copy of itself). kUnavailable: it may or may not have happened.
   virtual Result<Written> create(std::string_view key, ByteView body, Deadline deadline) = 0;
 
-  // Replaces the state `expected`, for heads (If-Match). kConflict: this request was refused, the key missing or its
-  // state another; an earlier or doubled copy may have landed. kUnavailable: it may or may not have happened, now or
-  // later, so nothing below repeats it; read back to learn (docs/commit.md).
-  virtual Result<Written> swap(std::string_view key, const Tag& expected, ByteView body, Deadline deadline) = 0;
+  // Replaces the state `expected`, for heads (If-Match). kConflict: this request was refused, the
+  // key missing or its state another; an earlier or doubled copy may have landed. kUnavailable: it
+  // may or may not have happened, now or later, so nothing below repeats it; read back to learn
+  // (docs/commit.md).
+  virtual Result<Written> swap(std::string_view key, const Tag& expected, ByteView body,
+                               Deadline deadline) = 0;
 
   // Deletes; removing what is not there succeeds. One result each.
-  virtual std::vector<Result<void>> remove(std::span<const std::string> keys, Deadline deadline) = 0;
+  virtual std::vector<Result<void>> remove(std::span<const std::string> keys,
+                                           Deadline deadline) = 0;
 
-  // Every object whose key begins with `prefix` and, in an ordered listing, comes after `start_after`.
+  // Every object whose key begins with `prefix` and, in an ordered listing, comes after
+  // `start_after`.
   virtual std::unique_ptr<Listing> list(std::string_view prefix, std::string_view start_after) = 0;
 
   // The store's clock. Decides ages and orders; local clocks decide nothing.
