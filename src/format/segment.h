@@ -1,0 +1,131 @@
+// Segments: an immutable file of objects with their chunks, vectors and keys, in planes that are
+// read in ranges. Every piece that is read alone carries its own CRC-32C. docs/format.md,
+// "Segment".
+//
+// Pure: no IO. Views borrow the bytes they were made from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "format/index_state.h"
+#include "format/rows.h"
+
+namespace kedge {
+
+inline constexpr std::uint32_t kDocsPageObjects = 128;
+inline constexpr std::uint32_t kTextPageChunks = 256;
+inline constexpr std::uint32_t kKeysPageBytes = 4096;
+inline constexpr std::uint32_t kVectorBlockRows = 64;
+
+// One page: where it lies in the file, and its checksum.
+struct PageRef {
+  std::uint64_t offset = 0;  // in the file
+  std::uint32_t size = 0;
+  std::uint32_t crc = 0;
+};
+
+// The directory: where every page of the segment lies. Read once when a segment is opened.
+struct SegmentDirectory {
+  std::uint32_t objects = 0;
+  std::uint32_t rows = 0;
+  std::uint32_t dimension = 0;
+  std::vector<PageRef> docs;  // page p: objects [p * 128, ...)
+  std::vector<std::uint32_t>
+      first_chunk_of_page;  // by docs page: the number of its first object's first chunk
+  std::vector<std::string>
+      first_key_of_page;      // by docs page: (source big-endian, key), cut to kMaxBound bytes
+  std::vector<PageRef> text;  // page p: chunks [p * 256, ...), numbered over the segment by object
+  std::vector<PageRef> keys;  // a power of two of pages, chosen by the top bits of the key hash
+  std::vector<PageRef> vectors;  // block b: rows [b * 64, ...)
+  static Result<SegmentDirectory> parse(ByteView bytes);
+};
+
+// An object of a docs page, with the numbers of its chunks.
+struct DocsEntry {
+  ObjectRow row;
+  std::uint32_t first_chunk = 0;
+  std::uint32_t chunk_count = 0;
+};
+// Checked against `page.crc` by the caller (check_page) before parsing.
+Status check_page(const PageRef& page, ByteView bytes, std::string_view what);
+Result<std::vector<DocsEntry>> parse_docs_page(ByteView bytes, std::uint32_t first_object,
+                                               const SegmentDirectory& directory);
+// One object of the page, without building the others.
+Result<DocsEntry> parse_docs_entry(ByteView bytes, std::uint32_t index_in_page,
+                                   const SegmentDirectory& directory);
+
+struct TextEntry {
+  ChunkRow chunk;
+  std::uint32_t row = 0;  // of the vectors plane
+};
+Result<std::vector<TextEntry>> parse_text_page(ByteView bytes, std::uint32_t first_chunk,
+                                               const SegmentDirectory& directory);
+
+// Object numbers in the keys page whose 12-byte hash equals the key's. The docs page decides.
+Result<std::vector<std::uint32_t>> find_in_keys_page(ByteView bytes, const Id128& key_hash);
+Id128 object_key_hash(std::uint32_t source, std::string_view key);
+std::size_t keys_page_of(const Id128& key_hash, std::size_t page_count);
+
+// A block of rows as stored: each row is object u32, chunk-in-object u32, then `dimension` halves.
+struct VectorRow {
+  std::uint32_t object = 0;
+  std::uint32_t chunk = 0;  // 0-based within the object
+  const std::uint16_t* values = nullptr;
+};
+class VectorBlock {
+ public:
+  static Result<VectorBlock> parse(ByteView bytes, std::uint32_t first_row,
+                                   const SegmentDirectory& directory);
+  [[nodiscard]] std::uint32_t row_count() const { return row_count_; }
+  [[nodiscard]] VectorRow row(std::uint32_t index) const;
+  [[nodiscard]] ByteView bytes() const { return bytes_; }
+
+ private:
+  ByteView bytes_;
+  std::uint32_t row_count_ = 0;
+  std::uint32_t stride_ = 0;
+};
+
+// Builds one segment in memory; objects may come in any order. Memory: what was added, plus the
+// file at finish().
+class SegmentBuilder {
+ public:
+  SegmentBuilder(std::uint32_t dimension, Id128 space);
+  // kInvalid: a limit of format/rows.h, a vector with NaN or infinity, or vectors of the wrong
+  // size: names the key.
+  Status add(IndexedObject object);
+  [[nodiscard]] std::uint32_t objects() const;
+  [[nodiscard]] std::uint32_t rows() const;
+  [[nodiscard]] std::uint64_t memory_bytes() const;
+
+  struct Built {
+    Bytes file;
+    SegmentEntry entry;                    // without deletes
+    std::vector<std::uint32_t> number_of;  // object number by the order of add()
+  };
+  // Precondition: no two objects of the same (source, key). `id` names the file.
+  Built finish(Id128 id, std::uint8_t level) &&;
+
+ private:
+  std::uint32_t dimension_;
+  Id128 space_;
+  std::vector<IndexedObject> objects_;
+  std::uint32_t rows_ = 0;
+  std::uint64_t memory_bytes_ = 0;
+};
+
+// The segment's tail repeats id, counts and plane extents, so that repair needs no head.
+inline constexpr std::size_t kSegmentTailBytes = 256;
+Result<SegmentEntry> parse_segment_tail(ByteView tail, std::uint64_t file_bytes);
+
+// Dead objects of a segment: docs/format.md, "Del file". Sorted, distinct.
+Bytes encode_del_file(const Id128& segment, std::span<const std::uint32_t> dead);
+Result<std::vector<std::uint32_t>> parse_del_file(ByteView bytes, const Id128& segment,
+                                                  std::uint32_t objects);
+
+}  // namespace kedge
