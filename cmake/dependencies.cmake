@@ -1,0 +1,22 @@
+# What comes from outside: Debian's packages, and OpenVINO from its wheel. A layer takes nothing that is not named here.
+find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+find_package(ICU 72 REQUIRED COMPONENTS uc i18n)
+find_package(OpenSSL 3 REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+
+set(KEDGE_EXTERNAL_base ICU::uc OpenSSL::Crypto xxhash Threads::Threads)
+set(KEDGE_EXTERNAL_format zstd roaring)
+set(KEDGE_EXTERNAL_extract ICU::uc ICU::i18n uchardet gumbo md4c Boost::json)
+set(KEDGE_EXTERNAL_embed ICU::uc Boost::json)
+set(KEDGE_EXTERNAL_ingest zstd)
+set(KEDGE_EXTERNAL_api Boost::json)
+set(KEDGE_EXTERNAL_cli Boost::json)
+
+if(KEDGE_OPENVINO)
+  if(NOT KEDGE_OPENVINO_DIR)
+    message(FATAL_ERROR "KEDGE_OPENVINO_DIR is not set: use ./dev build, or pass -DKEDGE_OPENVINO=OFF")
+  endif()
+  find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS ${KEDGE_OPENVINO_DIR}/openvino/cmake NO_DEFAULT_PATH)
+  list(APPEND KEDGE_EXTERNAL_embed openvino::runtime)
+endif()

@@ -1,0 +1,40 @@
+# Language, warnings, sanitizers and linker: the same for every target. CMakePresets.json holds the combinations that
+# are tested. No -march, no -m flag, here or anywhere: code for a CPU level is marked function by function in src/simd.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS ON)  # statement expressions, for KEDGE_TRY
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+# Checks of programmer errors stay in the program that users run: NDEBUG is never defined.
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g1" CACHE STRING "" FORCE)
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1" CACHE STRING "")
+
+set(KEDGE_SANITIZE "" CACHE STRING "address,undefined or thread; empty for none")
+option(KEDGE_OPENVINO "build the model provider that runs on OpenVINO" ON)
+option(KEDGE_FUZZ "build the fuzzers with libFuzzer (clang); without it they are built to replay their corpora" OFF)
+
+add_compile_options(-Wall -Wextra -Wconversion -Werror -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # g++ is the compiler of record; clang is used for fuzzing and warns about other conversions.
+  add_compile_options(-Wno-error)
+endif()
+if(KEDGE_SANITIZE)
+  add_compile_options(-fsanitize=${KEDGE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KEDGE_SANITIZE})
+endif()
+if(KEDGE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+find_program(KEDGE_MOLD mold)
+if(KEDGE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(KEDGE_CCACHE ccache)
+if(KEDGE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KEDGE_CCACHE})
+endif()
+# An installed tree is bin/ beside lib/ (./dev package); the build tree gets the libraries' own folders from CMake.
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib")
