@@ -51,6 +51,10 @@ struct SourceEntry {
   // Kept by the engine at every commit, from the intents themselves.
   SetHash set_hash;
   std::uint64_t live_objects = 0;
+  std::uint64_t failed_objects =
+      0;  // live rows by status, so that an unchanged source is reported without reading them
+  std::uint64_t skipped_objects = 0;
+  std::uint64_t pending_objects = 0;
   std::uint64_t racy_objects =
       0;  // live rows with racy set: the set hash alone proves nothing about them
   Timestamp earliest_retry;  // of live failed rows; a lower bound; zero: none

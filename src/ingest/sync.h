@@ -68,9 +68,10 @@ struct SyncProgress {
 };
 
 struct SyncOptions {
-  std::string source_uri;  // canonical
-  Scope scope;
-  std::uint64_t max_object_bytes = 64ULL << 20;  // larger ones are skipped
+  std::string source_uri;      // canonical
+  std::optional<Scope> scope;  // absent: as recorded in the index, or the default
+  std::optional<std::uint64_t>
+      max_object_bytes;  // larger ones are skipped; absent: as recorded, or 64 MiB
   std::uint64_t memory_bytes = 256ULL << 20;  // for objects in flight and the segment being built
   bool dry_run = false;  // list, compare, read, chunk and count; nothing is embedded or written
   std::optional<std::uint64_t> approve_deletes;  // lets exactly this number of withheld deletes go
