@@ -23,6 +23,7 @@
 #include "embed/cache.h"
 #include "embed/embedder.h"
 #include "engine/index.h"
+#include "ingest/scope.h"
 #include "store/object_store.h"
 
 namespace kedge {
@@ -37,14 +38,6 @@ struct SyncEnvironment {
   Executor& executor;
   Log& log;
   std::string scratch_folder;  // local; listings are spilled there
-};
-
-// What is in scope: kept in the source's entry; changing it is a change of the source.
-struct Scope {
-  std::vector<std::string> include;  // globs over keys (*, **, ?, [..]); empty: everything
-  std::vector<std::string> exclude;
-  bool hidden = false;
-  bool gitignore = true;
 };
 
 enum class SyncPhase : std::uint8_t {
@@ -142,15 +135,24 @@ struct DriftReport {
   std::uint64_t changed = 0;
   std::uint64_t gone = 0;
   std::uint64_t unreadable = 0;
-  std::uint64_t unproven = 0;  // not listed, and the source would not say
+  std::uint64_t unproven = 0;  // not listed, and the source would not say that they are gone
   bool proven_equal = false;   // by the set hash alone
   std::vector<Drift> items;    // the first `max_items`
   [[nodiscard]] bool clean() const { return missing + changed + gone + unreadable + unproven == 0; }
 };
-// Compares index and source without writing. `full` also reads every object and compares content
-// hashes.
-Result<DriftReport> find_drift(const SyncEnvironment& environment, const SyncOptions& options,
-                               std::size_t max_items, bool full, Deadline deadline);
+struct DriftOptions {
+  std::string source_uri;
+  std::string scratch_folder;
+  std::uint64_t memory_bytes = 64ULL << 20;
+  std::size_t max_items = 1000;
+  bool full = false;  // read every object and compare content hashes
+  std::function<void(const SyncProgress&)> progress;
+  std::stop_token stop;
+};
+// Compares index and source without writing; needs no model. kNotFound: the index has no such
+// source.
+Result<DriftReport> find_drift(Index& index, ObjectStore& source, const DriftOptions& options,
+                               Deadline deadline);
 
 // Takes a source out of the index: all its objects, then its entry. Returns how many objects went.
 Result<std::uint64_t> remove_source(Index& index, std::uint32_t source, Deadline deadline);

@@ -1,0 +1,82 @@
+#include "ingest/compare.h"
+
+#include <utility>
+
+#include "base/strings.h"
+
+namespace kedge {
+
+Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
+                                  const std::string& scratch_folder, std::size_t memory_bytes,
+                                  const std::function<void(std::uint64_t)>& on_listed,
+                                  const std::stop_token& stop, Deadline deadline) {
+  SourceListing out;
+  out.began = KEDGE_TRY(source.now(deadline));
+  out.objects = std::make_unique<Spill>(scratch_folder, memory_bytes);
+  const std::unique_ptr<Listing> listing = source.list("", "");
+  while (true) {
+    if (stop.stop_requested()) return {Code::kCancelled, "stopped while listing"};
+    std::vector<ObjectInfo> page = KEDGE_TRY(listing->next(deadline));
+    if (page.empty()) break;
+    for (ObjectInfo& info : page) {
+      // Keys ending in '/' of size 0 are folder markers of consoles, not objects that anybody put
+      // data in.
+      if (info.key.ends_with('/') && info.size == 0) continue;
+      if (in_scope(scope, info.key)) KEDGE_TRY(out.objects->add(std::move(info)));
+    }
+    if (on_listed) on_listed(out.objects->size());
+  }
+  KEDGE_TRY(out.objects->seal());
+  // Summed over the sorted set, so that a store that lists a key twice does not change the sum.
+  const std::unique_ptr<Spill::Reader> reader = out.objects->read();
+  while (true) {
+    const std::optional<ObjectInfo> info = KEDGE_TRY(reader->next());
+    if (!info) break;
+    ++out.count;
+    out.bytes += info->size;
+    out.set_hash.add(SetHash::of(info->key, info->tag.value, info->size, info->last_modified));
+  }
+  return out;
+}
+
+bool proven_equal(const SourceEntry& entry, const SourceListing& listing, const Recipe& recipe,
+                  Timestamp now) {
+  const bool retry_due = entry.earliest_retry.micros != 0 && entry.earliest_retry <= now;
+  return entry.set_hash == listing.set_hash && entry.live_objects == listing.count &&
+         entry.racy_objects == 0 && !retry_due && entry.recipe == recipe;
+}
+
+Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& recipe,
+             Timestamp now) {
+  if (live == nullptr) return Need::kNew;
+  const ObjectRow& row = live->row;
+  if (row.tag != listed.tag.value || row.size != listed.size ||
+      row.last_modified != listed.last_modified) {
+    return Need::kChanged;
+  }
+  if (row.recipe != recipe.id()) return Need::kRecipe;
+  if (row.racy) return Need::kRacy;
+  const bool unfinished =
+      row.status == ObjectStatus::kFailed || row.status == ObjectStatus::kPending;
+  if (unfinished && row.retry_after.micros != 0 && row.retry_after <= now) return Need::kRetry;
+  return Need::kNothing;
+}
+
+Status merge_join(Spill::Reader& listing, ObjectCursor* live, const OnPair& on_pair,
+                  Deadline deadline) {
+  const auto next_live = [&]() -> Result<std::optional<LiveObject>> {
+    if (live == nullptr) return std::optional<LiveObject>();
+    return live->next(deadline);
+  };
+  std::optional<ObjectInfo> left = KEDGE_TRY(listing.next());
+  std::optional<LiveObject> right = KEDGE_TRY(next_live());
+  while (left || right) {
+    const int order = !left ? 1 : !right ? -1 : left->key.compare(right->row.key);
+    KEDGE_TRY(on_pair(order <= 0 ? &*left : nullptr, order >= 0 ? &*right : nullptr));
+    if (order <= 0) left = KEDGE_TRY(listing.next());
+    if (order >= 0) right = KEDGE_TRY(next_live());
+  }
+  return {};
+}
+
+}  // namespace kedge

@@ -1,0 +1,468 @@
+#include "ingest/pipeline.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/strings.h"
+#include "embed/cache.h"
+#include "ingest/chunker.h"
+#include "simd/kernels.h"
+
+namespace kedge {
+namespace {
+
+constexpr Duration kFirstRetry = std::chrono::hours(1);
+constexpr std::uint32_t kMaxBackOffSteps = 7;  // 1 h, 2 h, ... 128 h
+
+// At most `limit` bytes, never half a UTF-8 sequence.
+std::string clip(std::string text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  std::size_t end = limit;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
+  return text;
+}
+
+std::string hash_key(const Id128& hash) { return std::string(as_text(hash.bytes)); }
+
+// Failures of the content stay until the object or the recipe changes; those of the surroundings
+// are tried again.
+bool worth_retrying(Code code) {
+  return code != Code::kInvalid && code != Code::kUnsupported && code != Code::kExhausted;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(const SyncEnvironment& environment, const SyncOptions& options,
+                   std::uint32_t source, const Recipe& recipe, std::uint64_t max_object_bytes,
+                   SyncReport& report, SyncProgress& progress, Spill& gone, Deadline deadline)
+    : environment_(environment),
+      options_(options),
+      source_(source),
+      recipe_(recipe),
+      recipe_id_(recipe.id()),
+      max_object_bytes_(max_object_bytes),
+      report_(report),
+      progress_(progress),
+      gone_(gone),
+      deadline_(deadline),
+      last_commit_(environment.clock.monotonic()) {}
+
+void Pipeline::count_problem(const std::string& key, std::string reason) {
+  if (report_.problems.size() < kMaxProblems) report_.problems.push_back({key, std::move(reason)});
+}
+
+void Pipeline::pending(const Todo& todo, std::string reason) {
+  ++report_.pending;
+  count_problem(todo.listed.key, "pending: " + std::move(reason));
+}
+
+void Pipeline::tell() {
+  if (options_.progress) options_.progress(progress_);
+}
+
+Status Pipeline::add(Todo todo) {
+  if (giving_up()) {
+    pending(todo, stopped() ? "stopped" : "the model fails");
+    return {};
+  }
+  if (todo.listed.size > max_object_bytes_) {
+    return record(todo, ObjectStatus::kSkipped,
+                  str_cat("larger than max-object-size (", todo.listed.size, " > ",
+                          max_object_bytes_, " bytes)"),
+                  false);
+  }
+  batch_bytes_ += todo.listed.size;
+  batch_.push_back(std::move(todo));
+  if (batch_.size() >= kReadBatch || batch_bytes_ >= options_.memory_bytes / 8) return read_batch();
+  return {};
+}
+
+Status Pipeline::finish() {
+  KEDGE_TRY(read_batch());
+  KEDGE_TRY(embed_window());
+  return maybe_commit(true);
+}
+
+ObjectRow Pipeline::base_row(const Todo& todo) const {
+  ObjectRow row;
+  row.source = source_;
+  row.key = todo.listed.key;
+  row.tag = todo.listed.tag.value;
+  row.size = todo.listed.size;
+  row.last_modified = todo.listed.last_modified;
+  row.racy = todo.listed.racy;
+  row.read_time = now_;
+  row.recipe = recipe_id_;
+  return row;
+}
+
+Status Pipeline::record(const Todo& todo, ObjectStatus status, std::string reason, bool retry) {
+  if (now_.micros == 0) now_ = KEDGE_TRY(environment_.source.now(deadline_));
+  IndexedObject object;
+  object.row = base_row(todo);
+  object.row.status = status;
+  object.row.reason = clip(reason, kMaxField);
+  if (status == ObjectStatus::kFailed) {
+    object.row.attempts = todo.attempts + 1;
+    const std::uint32_t steps = std::min(todo.attempts, kMaxBackOffSteps);
+    if (retry) object.row.retry_after = now_ + kFirstRetry * (1U << steps);
+    ++report_.failed;
+    count_problem(todo.listed.key, "failed: " + reason);
+  } else {
+    ++report_.skipped;
+    count_problem(todo.listed.key, "skipped: " + reason);
+  }
+  ++progress_.done;
+  progress_.bytes_done += todo.listed.size;
+  if (options_.dry_run) return {};
+  intent_bytes_ += 512;
+  intents_.emplace_back(PutIntent{std::move(object)});
+  return maybe_commit(false);
+}
+
+Status Pipeline::read_batch() {
+  std::vector<Todo> batch = std::exchange(batch_, {});
+  batch_bytes_ = 0;
+  if (batch.empty()) return {};
+  if (giving_up()) {
+    for (const Todo& todo : batch) pending(todo, stopped() ? "stopped" : "the model fails");
+    return {};
+  }
+  KEDGE_TRY(probe(batch));
+  return take_blobs(batch);
+}
+
+// A video is told by its first bytes, not by reading all of it. Takes what is skipped out of the
+// batch.
+Status Pipeline::probe(std::vector<Todo>& batch) {
+  std::vector<ReadRequest> reads;
+  std::vector<std::size_t> of;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i].listed.size <= kProbeAbove) continue;
+    of.push_back(i);
+    reads.push_back({.key = batch[i].listed.key,
+                     .offset = 0,
+                     .length = kProbeBytes,
+                     .if_match = batch[i].listed.tag,
+                     .version_id = {}});
+  }
+  if (reads.empty()) return {};
+  const std::vector<Result<Blob>> blobs = environment_.source.read(reads, deadline_);
+  std::vector<bool> out(batch.size(), false);
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    if (!blobs[i].ok()) continue;  // the whole read says what is wrong
+    now_ = blobs[i]->store_time;
+    const Todo& todo = batch[of[i]];
+    const std::string_view media_type = blobs[i]->info.media_type;
+    const TypeDecision decision = decide_type({todo.listed.key, media_type}, blobs[i]->body);
+    if (decision.readable) continue;
+    out[of[i]] = true;
+    KEDGE_TRY(record(todo, ObjectStatus::kSkipped, decision.reason, false));
+  }
+  std::vector<Todo> kept;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!out[i]) kept.push_back(std::move(batch[i]));
+  }
+  batch = std::move(kept);
+  return {};
+}
+
+Status Pipeline::take_blobs(std::vector<Todo>& batch) {
+  std::vector<ReadRequest> reads;
+  for (const Todo& todo : batch) {
+    reads.push_back({.key = todo.listed.key,
+                     .offset = 0,
+                     .length = {},
+                     .if_match = todo.listed.tag,
+                     .version_id = {}});
+  }
+  std::vector<Result<Blob>> blobs = environment_.source.read(reads, deadline_);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    // Changed between LIST and GET: take what is there now, with the tag that came with its bytes.
+    if (!blobs[i].ok() && blobs[i].code() == Code::kConflict) {
+      reads[i].if_match.reset();
+      blobs[i] = read_one(environment_.source, reads[i], deadline_);
+    }
+    if (blobs[i].ok()) {
+      now_ = std::max(now_, blobs[i]->store_time);
+      ++report_.objects_read;
+      report_.bytes_read += blobs[i]->body.size();
+    }
+  }
+  std::vector<Result<Prepared>> prepared(batch.size(),
+                                         Result<Prepared>(Code::kInternal, "not prepared"));
+  environment_.executor.parallel_for(
+      batch.size(), [&](std::size_t i) { prepare(batch[i], blobs[i], prepared[i]); });
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!blobs[i].ok()) KEDGE_TRY(settle_read_error(batch[i], blobs[i].error()));
+  }
+  std::vector<Todo> read;
+  std::vector<Result<Prepared>> of_read;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!blobs[i].ok()) continue;
+    read.push_back(std::move(batch[i]));
+    of_read.push_back(std::move(prepared[i]));
+  }
+  blobs.clear();
+  return take_prepared(of_read, read);
+}
+
+Status Pipeline::settle_read_error(const Todo& todo, const Error& error) {
+  if (error.code == Code::kNotFound) {
+    ++report_.vanished;
+    ++progress_.done;
+    if (todo.live) return gone_.add(todo.listed);
+    return {};
+  }
+  if (error.code == Code::kUnavailable || error.code == Code::kExpired) {
+    pending(todo, error.message);
+    return {};
+  }
+  return record(todo, ObjectStatus::kFailed, error.message, worth_retrying(error.code));
+}
+
+// Runs on any thread of the executor; touches nothing but its arguments.
+void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out) {
+  if (!blob.ok()) return;
+  const ObjectInfo& info = blob->info;
+  const ExtractHint hint{todo.listed.key, info.media_type};
+  const ByteView raw = blob->body;
+  const TypeDecision decision =
+      decide_type(hint, raw.first(std::min<std::size_t>(raw.size(), kProbeBytes)));
+  Prepared prepared;
+  prepared.todo = todo;
+  ObjectRow& row = prepared.object.row;
+  row = base_row(todo);
+  row.read_time = blob->store_time;
+  row.version_id = info.version_id;
+  row.racy = info.racy || todo.listed.racy;
+  row.media_type = clip(decision.media_type, kMaxField);
+  row.content_hash = sha256(raw);
+  if (info.tag != todo.listed.tag) {
+    row.tag = info.tag.value;
+    row.size = info.size;
+    row.last_modified = info.last_modified;
+  }
+  if (!decision.readable && !raw.empty()) {
+    row.status = ObjectStatus::kSkipped;
+    row.reason = clip(decision.reason, kMaxField);
+    out = std::move(prepared);
+    return;
+  }
+  Result<Extraction> extraction =
+      raw.empty() ? Result<Extraction>(Extraction{}) : extract(raw, hint);
+  if (!extraction.ok()) {
+    out = std::move(extraction).error();
+    return;
+  }
+  row.media_type = raw.empty() ? row.media_type : clip(extraction->media_type, kMaxField);
+  row.charset = clip(extraction->charset, kMaxField);
+  row.title = clip(extraction->title, kMaxField);
+  const ChunkerOptions options{.max_tokens = recipe_.max_tokens,
+                               .target_tokens = recipe_.target_tokens};
+  Embedder& embedder = environment_.embedder;
+  const TokenCounter count = [&](std::string_view text) { return embedder.count_tokens(text); };
+  Result<std::vector<Chunk>> chunks = make_chunks(raw, *extraction, options, count);
+  if (!chunks.ok()) {
+    out = std::move(chunks).error();
+    return;
+  }
+  for (Chunk& chunk : *chunks) {
+    prepared.inputs.push_back(embedder.document_input(chunk.text));
+    ChunkRow text;
+    text.begin = chunk.begin;
+    text.end = chunk.end;
+    text.line_first = chunk.line_first;
+    text.line_last = chunk.line_last;
+    text.row_first = chunk.row_first;
+    text.row_last = chunk.row_last;
+    text.chunk_hash = sha256_128(raw.subspan(chunk.begin, chunk.end - chunk.begin));
+    text.input_hash = input_hash(embedder.space(), prepared.inputs.back());
+    text.context = std::move(chunk.context);
+    prepared.memory_bytes +=
+        prepared.inputs.back().size() + sizeof(ChunkRow) + embedder.space().dimension * 2;
+    prepared.object.chunks.push_back(std::move(text));
+  }
+  prepared.memory_bytes += sizeof(Prepared) + row.key.size();
+  out = std::move(prepared);
+}
+
+Status Pipeline::take_prepared(std::vector<Result<Prepared>>& prepared, std::vector<Todo>& batch) {
+  std::vector<Prepared> good;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!prepared[i].ok()) {
+      const Error& error = prepared[i].error();
+      KEDGE_TRY(record(batch[i], ObjectStatus::kFailed, error.message, worth_retrying(error.code)));
+    } else if (prepared[i]->object.row.status == ObjectStatus::kSkipped) {
+      KEDGE_TRY(record(batch[i], ObjectStatus::kSkipped, prepared[i]->object.row.reason, false));
+    } else {
+      good.push_back(std::move(prepared[i]).value());
+    }
+  }
+  KEDGE_TRY(look_up(good));
+  for (Prepared& object : good) {
+    window_bytes_ += object.memory_bytes;
+    window_.push_back(std::move(object));
+  }
+  if (window_unpaid_ >= kWindowChunks || window_bytes_ >= options_.memory_bytes / 4)
+    return embed_window();
+  return {};
+}
+
+Status Pipeline::look_up(std::vector<Prepared>& objects) {
+  if (environment_.cache == nullptr) {
+    for (const Prepared& object : objects) window_unpaid_ += object.object.chunks.size();
+    return {};
+  }
+  std::vector<Id128> hashes;
+  for (const Prepared& object : objects) {
+    for (const ChunkRow& chunk : object.object.chunks) hashes.push_back(chunk.input_hash);
+  }
+  if (hashes.empty()) return {};
+  std::vector<std::optional<HalfVector>> found =
+      KEDGE_TRY(environment_.cache->lookup(hashes, deadline_));
+  const std::size_t dimension = environment_.embedder.space().dimension;
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    if (found[i] && found[i]->size() == dimension) {
+      paid_.emplace(hash_key(hashes[i]), std::move(*found[i]));
+      ++report_.chunks_from_cache;
+    } else {
+      ++window_unpaid_;
+    }
+  }
+  progress_.chunks_from_cache = report_.chunks_from_cache;
+  return {};
+}
+
+Status Pipeline::embed_window() {
+  std::vector<Prepared> window = std::exchange(window_, {});
+  window_bytes_ = 0;
+  window_unpaid_ = 0;
+  std::vector<std::pair<Id128, const std::string*>> unpaid;
+  std::unordered_map<std::string, bool> seen;
+  for (const Prepared& object : window) {
+    for (std::size_t i = 0; i < object.inputs.size(); ++i) {
+      const Id128& hash = object.object.chunks[i].input_hash;
+      const std::string key = hash_key(hash);
+      if (paid_.contains(key) || !seen.emplace(key, true).second) continue;
+      unpaid.emplace_back(hash, &object.inputs[i]);
+    }
+  }
+  // Equal lengths beside each other: nothing is computed for padding.
+  std::stable_sort(unpaid.begin(), unpaid.end(), [](const auto& a, const auto& b) {
+    return a.second->size() < b.second->size();
+  });
+  if (options_.dry_run) {
+    report_.chunks_embedded += unpaid.size();
+    for (const auto& item : unpaid)
+      report_.tokens += environment_.embedder.count_tokens(*item.second);
+    unpaid.clear();
+  }
+  for (std::size_t at = 0; at < unpaid.size() && model_failures_ < kMaxModelFailures;
+       at += kEmbedBatch) {
+    const std::size_t count = std::min(kEmbedBatch, unpaid.size() - at);
+    const auto first = unpaid.begin() + static_cast<std::ptrdiff_t>(at);
+    KEDGE_TRY(embed_slice({first, first + static_cast<std::ptrdiff_t>(count)}));
+  }
+  for (Prepared& object : window) finish_object(std::move(object));
+  paid_.clear();
+  tell();
+  return maybe_commit(false);
+}
+
+Status Pipeline::embed_slice(std::vector<std::pair<Id128, const std::string*>> slice) {
+  const Space& space = environment_.embedder.space();
+  std::vector<std::string> texts;
+  texts.reserve(slice.size());
+  // The prefix is part of the input already; the embedder adds it, so it is taken off here.
+  for (const auto& item : slice) texts.push_back(item.second->substr(space.document_prefix.size()));
+  const Result<std::vector<float>> vectors = environment_.embedder.embed_documents(texts);
+  if (!vectors.ok() || vectors->size() != slice.size() * space.dimension) {
+    ++model_failures_;
+    environment_.log.warning(
+        vectors.ok() ? str_cat("the model answered ", vectors->size(), " numbers where ",
+                               slice.size() * space.dimension, " were asked for")
+                     : str_cat("the model failed: ", vectors.error().message));
+    return {};
+  }
+  model_failures_ = 0;
+  std::vector<Id128> hashes;
+  std::vector<HalfVector> halves;
+  for (std::size_t i = 0; i < slice.size(); ++i) {
+    const float* row = vectors->data() + i * space.dimension;
+    if (!std::all_of(row, row + space.dimension, [](float v) { return std::isfinite(v); }))
+      continue;
+    HalfVector half(space.dimension);
+    kernels().f32_to_f16(row, half.data(), space.dimension);
+    hashes.push_back(slice[i].first);
+    halves.push_back(std::move(half));
+  }
+  if (environment_.cache != nullptr) KEDGE_TRY(environment_.cache->add(hashes, halves, deadline_));
+  report_.chunks_embedded += hashes.size();
+  for (std::size_t i = 0; i < hashes.size(); ++i)
+    paid_.insert_or_assign(hash_key(hashes[i]), std::move(halves[i]));
+  progress_.chunks_embedded = report_.chunks_embedded;
+  tell();
+  return {};
+}
+
+void Pipeline::finish_object(Prepared prepared) {
+  IndexedObject& object = prepared.object;
+  const std::size_t dimension = environment_.embedder.space().dimension;
+  if (!options_.dry_run) {
+    object.vectors.reserve(object.chunks.size() * dimension);
+    for (const ChunkRow& chunk : object.chunks) {
+      const auto vector = paid_.find(hash_key(chunk.input_hash));
+      if (vector == paid_.end()) {
+        pending(prepared.todo, stopped() ? "stopped" : "the model gave no vector");
+        return;
+      }
+      object.vectors.insert(object.vectors.end(), vector->second.begin(), vector->second.end());
+    }
+  }
+  const bool same_bytes =
+      prepared.todo.live && prepared.todo.content_hash == object.row.content_hash;
+  ++report_.indexed;
+  if (!prepared.todo.live) {
+    ++report_.added;
+  } else if (same_bytes) {
+    ++report_.rewritten;
+  } else {
+    ++report_.changed;
+  }
+  report_.chunks += object.chunks.size();
+  if (object.chunks.size() > 1) ++report_.split_objects;
+  ++progress_.done;
+  progress_.bytes_done += prepared.todo.listed.size;
+  if (options_.dry_run) return;
+  intent_rows_ += object.chunks.size();
+  intent_bytes_ += prepared.memory_bytes + 512;
+  intents_.emplace_back(PutIntent{std::move(object)});
+}
+
+Status Pipeline::maybe_commit(bool now) {
+  if (intents_.empty()) return {};
+  const Duration since = environment_.clock.monotonic() - last_commit_;
+  const bool due = now || intent_rows_ >= options_.commit_rows ||
+                   intents_.size() >= kMaxIntents / 2 ||
+                   intent_bytes_ >= options_.memory_bytes / 4 || since >= options_.commit_every;
+  if (!due) return {};
+  ObjectStore& source = environment_.source;
+  const Deadline deadline = deadline_;
+  const Settle settle = [&source, deadline](const ObjectKey& key) -> Result<std::string> {
+    return KEDGE_TRY(stat_one(source, key.key, deadline)).info.tag.value;
+  };
+  const CommitReport done =
+      KEDGE_TRY(environment_.index.commit(std::exchange(intents_, {}), {}, settle, deadline_));
+  intent_rows_ = 0;
+  intent_bytes_ = 0;
+  last_commit_ = environment_.clock.monotonic();
+  ++report_.commits;
+  report_.generation = done.generation;
+  KEDGE_TRY(environment_.index.maintain(1, deadline_));
+  return {};
+}
+
+}  // namespace kedge

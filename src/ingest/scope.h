@@ -1,0 +1,39 @@
+// Which keys of a source are indexed: include and exclude globs.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace kedge {
+
+struct SourceEntry;
+
+// What is in scope: kept in the source's entry; changing it is a change of the source.
+struct Scope {
+  std::vector<std::string> include;  // empty: everything
+  std::vector<std::string> exclude;  // wins over include
+  bool hidden = false;               // local sources: whether hidden files are listed
+  bool gitignore = true;             // local sources: whether .gitignore is honoured
+  bool operator==(const Scope&) const = default;
+};
+
+Scope scope_of(const SourceEntry& entry);
+
+// Globs over whole keys: `*` and `?` stop at '/', `**` does not, `[a-z]` and `[!a-z]` are sets, `\`
+// quotes. A pattern without '/' is matched against the last component, so that "*.md" means what
+// people expect; one that ends with '/' covers everything below it.
+bool glob_matches(std::string_view pattern, std::string_view key);
+
+bool in_scope(const Scope& scope, std::string_view key);
+
+// kInvalid: a pattern that is empty, over kMaxPatternBytes or has an unclosed set; more than
+// kMaxPatterns.
+Status check_scope(const Scope& scope);
+
+inline constexpr std::size_t kMaxPatterns = 256;
+inline constexpr std::size_t kMaxPatternBytes = 1024;
+
+}  // namespace kedge
