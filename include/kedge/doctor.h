@@ -1,0 +1,21 @@
+// Whether everything that Kedge needs is there: store, clock, model, processor.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace kedge {
+
+struct Check {
+  std::string name;  // "create twice", "swap race", "model", ...
+  bool ok = false;
+  bool warning = false;  // works, but look
+  std::string detail;    // what was seen, and what to do if it failed
+};
+
+struct DoctorReport {
+  std::vector<Check> checks;
+  [[nodiscard]] bool ok() const;
+};
+
+}  // namespace kedge

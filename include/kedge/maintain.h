@@ -1,0 +1,38 @@
+// Generations and garbage.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace kedge {
+
+struct GcRequest {
+  bool dry_run = false;
+  // Every key of the index, its size, whether it goes, and why. May be empty.
+  std::function<void(const std::string& key, std::uint64_t size, bool goes, const std::string& why)>
+      explain;
+};
+
+struct GcReport {
+  std::uint64_t kept = 0, young = 0, foreign = 0, removed = 0, removed_bytes = 0,
+                history_removed = 0;
+  std::string stopped;  // why it ended early; "" if it did not
+};
+
+struct Generation {
+  std::uint64_t generation = 0;
+  std::string commit_id;
+  std::string committed_at;
+  std::uint64_t objects = 0, chunks = 0, segments = 0, bytes = 0;
+  std::string pinned_by;  // names, comma-separated
+  bool current = false;
+};
+
+struct PinInfo {
+  std::string name;
+  std::uint64_t generation = 0;
+  std::string created;
+};
+
+}  // namespace kedge

@@ -1,0 +1,76 @@
+// Makes the index equal to its sources.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace kedge {
+
+struct Progress {
+  std::string phase;  // "listing", "indexing", "proving", "checking", "done"
+  std::string source;
+  std::uint64_t listed = 0;
+  std::uint64_t objects = 0;  // to be looked at, once known
+  std::uint64_t objects_done = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t bytes_done = 0;
+  std::uint64_t chunks_embedded = 0;
+  std::uint64_t chunks_from_cache = 0;
+};
+
+struct SyncRequest {
+  std::vector<std::string> sources;  // URLs or paths; empty: every source of the index
+  // Absent: as recorded in the index, or the default. Present, even empty: replaces what is
+  // recorded.
+  std::optional<std::vector<std::string>> include;
+  std::optional<std::vector<std::string>> exclude;
+  std::optional<bool> hidden;
+  std::optional<bool> gitignore;
+  std::optional<std::uint64_t> max_object_bytes;
+  std::optional<std::uint64_t> approve_deletes;  // lets exactly this number of withheld deletes go
+  bool dry_run = false;
+  bool full = false;  // compare every row, even where the set hash proves that nothing changed
+  std::function<void(const Progress&)> progress;
+  std::stop_token stop;  // commits what is finished, then returns with `stopped`
+};
+
+struct Problem {
+  std::string key;
+  std::string reason;
+};
+
+// Counts of one source. listed == indexed + failed + skipped + pending + vanished, always.
+struct SyncCounts {
+  std::string source;
+  std::uint64_t listed = 0, indexed = 0, failed = 0, skipped = 0, pending = 0, vanished = 0;
+  std::uint64_t added = 0, changed = 0, unchanged = 0, rewritten = 0;  // of the indexed
+  std::uint64_t deleted = 0, withheld = 0, unproven = 0;               // of the index before
+  std::uint64_t objects_read = 0, bytes_read = 0;
+  std::uint64_t chunks = 0, chunks_embedded = 0, chunks_from_cache = 0, tokens = 0,
+                split_objects = 0;
+  double seconds = 0, model_seconds = 0;
+  std::uint64_t commits = 0, generation = 0;
+  bool stopped = false;
+  bool proven_unchanged = false;
+  std::vector<Problem> problems;  // the first 1,000
+};
+
+// What a run asked of a store.
+struct StoreUsage {
+  std::uint64_t reads = 0, stats = 0, puts = 0, creates = 0, swaps = 0, removes = 0, lists = 0;
+  std::uint64_t bytes_in = 0, bytes_out = 0;
+};
+
+struct SyncResult {
+  std::vector<SyncCounts> sources;
+  StoreUsage index_usage;
+  StoreUsage source_usage;
+  double estimated_seconds = 0;  // dry run: of the embedding, by a measured batch; 0 otherwise
+  bool stopped = false;
+};
+
+}  // namespace kedge
