@@ -20,6 +20,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
+// A parser that allocates by an unchecked length fails here, and not only where memory is short.
+extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=512"; }
 
 namespace {
 
