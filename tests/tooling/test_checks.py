@@ -1,0 +1,77 @@
+"""A check that cannot fail checks nothing: each is run on a small repository that breaks one of its rules."""
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = {
+    "src/LAYERS": "base:\nstore: base\ncli: base store\n",
+    "src/base/a.h": "#pragma once\n#include <string>\n",
+    "src/store/b.cc": '#include "base/a.h"\n// docs/x.md has the rule.\nint rule() { return 1; }\n',
+    "include/kedge/index.h": "#pragma once\n#include <string>\n",
+    "src/cli/main.cc": '#include "kedge/index.h"\n',
+    "docs/x.md": "# The rule\n\nSee [it](#the-rule) in `src/store/b.cc`.\n",
+    "tools/mutants.toml": '[[mutant]]\nname = "m"\nrule = "r"\nfile = "src/store/b.cc"\nfind = "return 1"\n'
+                          'replace = "return 2"\ntest = "store_test"\n',
+}
+# (check, file that is changed, its new text, what the check must say)
+BROKEN = [
+    ("layers", "src/base/a.h", '#include "store/b.h"\n', "base may use nothing"),
+    ("layers", "src/store/b.cc", '#include "other/b.h"\n', "in no layer"),
+    ("layers", "src/store/b.cc", '#include "kedge/index.h"\n', "stands above it"),
+    ("layers", "src/cli/main.cc", '#include "base/a.h"\n', "cli may use server"),
+    ("layers", "include/kedge/index.h", '#include "base/a.h"\n', "only the standard library"),
+    ("layers", "include/kedge/index.h", "#include <boost/json.hpp>\n", "only the standard library"),
+    ("layers", "src/LAYERS", "base: store\nstore: base\n", "no line above names"),
+    ("layers", "src/new/a.cc", "#include <string>\n", "not in src/LAYERS"),
+    ("links", "docs/x.md", "[gone](y.md)\n", "does not exist"),
+    ("links", "docs/x.md", "# A\n\n[gone](#b)\n", "no such heading"),
+    ("links", "docs/x.md", "`src/store/c.cc`\n", "does not exist"),
+    ("links", "src/store/b.cc", "int a;  // docs/y.md\n", "names docs/y.md"),
+    ("text", "src/store/b.cc", "int a;\n" * 501, "at most 500"),
+    ("text", "src/store/b.cc", "// TO" "DO: later\n", "leftover"),
+    ("text", "docs/x.md", "It lies in /ro" "ot/kedge.\n", "one machine"),
+    ("text", "tools/x.py", "def f(:\n", "invalid syntax"),
+    ("text", "tools/x.sh", "if true; then\n", "syntax error"),
+    ("format", "src/store/b.cc", "int   a;\n", "clang-format"),
+    ("mutants", "src/store/b.cc", "int rule() { return 3; }\n", "matches 0 times"),
+    ("mutants", "src/store/b.cc", "int rule() { return 1; }\nint same() { return 1; }\n", "matches 2 times"),
+    ("mutants", "tools/mutants.toml", '[[mutant]]\nname = "m"\n', "missing or unknown fields"),
+]
+
+
+@pytest.fixture
+def repository(tmp_path):
+    shutil.copytree(ROOT / "tools/check", tmp_path / "tools/check", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tools/mutants.py", tmp_path / "tools")
+    shutil.copy(ROOT / ".clang-format", tmp_path)
+    for name, contents in GOOD.items():
+        write(tmp_path, name, contents)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    return tmp_path
+
+
+def write(repository, name, contents):
+    path = repository / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(contents)
+
+
+def check(repository, name):
+    done = subprocess.run([sys.executable, repository / f"tools/check/{name}.py"], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["layers", "links", "text", "format", "mutants"])
+def test_a_good_repository_passes(repository, name):
+    assert check(repository, name) == (0, "")
+
+
+@pytest.mark.parametrize("name, file, contents, message", BROKEN)
+def test_a_broken_rule_is_named(repository, name, file, contents, message):
+    write(repository, file, contents)
+    code, said = check(repository, name)
+    assert code != 0 and message in said, said
