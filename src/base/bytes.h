@@ -59,6 +59,7 @@ class ByteWriter {
     KEDGE_CHECK(offset + sizeof(T) <= out_.size());
     std::memcpy(out_.data() + offset, &value, sizeof(T));
   }
+  void reserve(std::size_t bytes) { out_.reserve(bytes); }
   [[nodiscard]] std::size_t size() const { return out_.size(); }
   [[nodiscard]] ByteView view() const { return out_; }
   Bytes take() && { return std::move(out_); }
@@ -97,6 +98,8 @@ class ByteReader {
     }
     return std::string(as_text(get_bytes(size)));
   }
+  // For readers of further encodings built on this one: as if a read had gone past the end.
+  void fail() { ok_ = false; }
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] std::size_t offset() const { return offset_; }
   [[nodiscard]] std::size_t remaining() const { return bytes_.size() - offset_; }

@@ -123,10 +123,13 @@ struct IndexState {
   std::uint32_t next_source = 1;
   std::vector<SegmentEntry> segments;  // newest first
 
+  // kInvalid with the first rule of docs/format.md that the state breaks. A writer asks before it
+  // encodes, because parse() refuses what check() does.
+  [[nodiscard]] Status check() const;
   [[nodiscard]] Bytes encode() const;
-  // kCorrupt with the rule and offset.
+  // kCorrupt with the rule and offset; kUnsupported for another version.
   static Result<IndexState> parse(ByteView bytes);
-  // Every file named, for the envelope.
+  // Every file named, sorted by key, for the envelope.
   [[nodiscard]] std::vector<FileRef> files() const;
   bool operator==(const IndexState&) const = default;
 };
@@ -138,5 +141,10 @@ inline constexpr std::size_t kMaxInlineDirectories = 64 * 1024;
 inline constexpr std::size_t kMaxInlineDead = 512;        // a segment
 inline constexpr std::size_t kMaxInlineDeadTotal = 4096;  // an index
 inline constexpr std::size_t kMaxBound = 64;
+inline constexpr std::size_t kMaxUri = 4096;
+inline constexpr std::size_t kMaxPatterns = 1024;  // of include, and of exclude
+inline constexpr std::size_t kMaxPattern = 4096;
+inline constexpr std::uint8_t kMaxLevel = 63;
+inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 46;
 
 }  // namespace kedge

@@ -29,7 +29,8 @@ struct PageRef {
   std::uint32_t crc = 0;
 };
 
-// The directory: where every page of the segment lies. Read once when a segment is opened.
+// The directory: where every page of the segment lies. Read once when a segment is opened. Its own
+// CRC-32C is SegmentEntry::directory_crc, in the head and in the tail.
 struct SegmentDirectory {
   std::uint32_t objects = 0;
   std::uint32_t rows = 0;
@@ -42,7 +43,13 @@ struct SegmentDirectory {
   std::vector<PageRef> text;  // page p: chunks [p * 256, ...), numbered over the segment by object
   std::vector<PageRef> keys;  // a power of two of pages, chosen by the top bits of the key hash
   std::vector<PageRef> vectors;  // block b: rows [b * 64, ...)
+  // Checked against the entry's directory_crc by the caller (check_page) before parsing.
+  // kCorrupt with the rule and offset; kUnsupported for another version.
   static Result<SegmentDirectory> parse(ByteView bytes);
+  [[nodiscard]] Bytes encode() const;
+  // kCorrupt unless counts and plane extents are those of the head's entry: call after parse().
+  [[nodiscard]] Status matches(const SegmentEntry& entry) const;
+  [[nodiscard]] Extent plane(Plane plane) const;  // zero for a plane without pages
 };
 
 // An object of a docs page, with the numbers of its chunks.
@@ -67,11 +74,15 @@ Result<std::vector<TextEntry>> parse_text_page(ByteView bytes, std::uint32_t fir
                                                const SegmentDirectory& directory);
 
 // Object numbers in the keys page whose 12-byte hash equals the key's. The docs page decides.
-Result<std::vector<std::uint32_t>> find_in_keys_page(ByteView bytes, const Id128& key_hash);
+// Every number is below directory.objects. kCorrupt also for a page that is not the hash's.
+Result<std::vector<std::uint32_t>> find_in_keys_page(ByteView bytes, const Id128& key_hash,
+                                                     const SegmentDirectory& directory);
 Id128 object_key_hash(std::uint32_t source, std::string_view key);
 std::size_t keys_page_of(const Id128& key_hash, std::size_t page_count);
 
 // A block of rows as stored: each row is object u32, chunk-in-object u32, then `dimension` halves.
+// parse() reads every byte (order of the rows, no NaN, no infinity): keep the block with its bytes
+// instead of parsing it again for each query.
 struct VectorRow {
   std::uint32_t object = 0;
   std::uint32_t chunk = 0;  // 0-based within the object
@@ -83,6 +94,9 @@ class VectorBlock {
                                    const SegmentDirectory& directory);
   [[nodiscard]] std::uint32_t row_count() const { return row_count_; }
   [[nodiscard]] VectorRow row(std::uint32_t index) const;
+  // For Kernels::dot_f16_rows: the values of the first row, and the bytes from row to row.
+  [[nodiscard]] const std::byte* values() const;
+  [[nodiscard]] std::size_t stride() const { return stride_; }
   [[nodiscard]] ByteView bytes() const { return bytes_; }
 
  private:
@@ -108,7 +122,8 @@ class SegmentBuilder {
     SegmentEntry entry;                    // without deletes
     std::vector<std::uint32_t> number_of;  // object number by the order of add()
   };
-  // Precondition: no two objects of the same (source, key). `id` names the file.
+  // Preconditions: at least one object; no two of the same (source, key). `id`, not zero, names the
+  // file.
   Built finish(Id128 id, std::uint8_t level) &&;
 
  private:
@@ -119,12 +134,19 @@ class SegmentBuilder {
   std::uint64_t memory_bytes_ = 0;
 };
 
-// The segment's tail repeats id, counts and plane extents, so that repair needs no head.
-inline constexpr std::size_t kSegmentTailBytes = 256;
+// The first bytes of a segment name it, so that a file under another name is seen.
+inline constexpr std::size_t kSegmentHeaderBytes = 64;
+Bytes encode_segment_header(const Id128& id);
+Result<Id128> parse_segment_header(ByteView header);
+
+// The segment's tail repeats the head's entry (but for deletes and the inlined directory), so that
+// repair needs no head. It carries its own CRC-32C.
+inline constexpr std::size_t kSegmentTailBytes = 384;
 Result<SegmentEntry> parse_segment_tail(ByteView tail, std::uint64_t file_bytes);
 
-// Dead objects of a segment: docs/format.md, "Del file". Sorted, distinct.
+// Dead objects of a segment: docs/format.md, "Del file". Precondition: sorted, distinct, not empty.
 Bytes encode_del_file(const Id128& segment, std::span<const std::uint32_t> dead);
+// `objects`: of the segment; every number is below it.
 Result<std::vector<std::uint32_t>> parse_del_file(ByteView bytes, const Id128& segment,
                                                   std::uint32_t objects);
 

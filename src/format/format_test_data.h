@@ -1,0 +1,195 @@
+// Seeded objects, segments and states for the tests of this folder, its golden files and the seeds
+// of its fuzzers.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/strings.h"
+#include "format/index_state.h"
+#include "format/segment.h"
+#include "format/segment_pages.h"
+
+namespace kedge::test {
+
+inline std::string random_text(Random& random, std::size_t max_size) {
+  std::string text(random.below(max_size + 1), ' ');
+  for (char& c : text) c = static_cast<char>(random.below(256));
+  return text;
+}
+
+inline Id128 number_id(std::uint8_t number) {
+  Id128 id;
+  id.bytes.fill(static_cast<std::byte>(number));
+  return id;
+}
+
+// A finite IEEE half.
+inline std::uint16_t random_half(Random& random) {
+  return static_cast<std::uint16_t>(random.below(2) << 15 | random.below(0x7C00));
+}
+
+inline Timestamp random_time(Random& random) {
+  return {static_cast<std::int64_t>(random.next()) >> random.below(64)};
+}
+
+inline ObjectRow random_row(Random& random, std::uint32_t source, std::string key) {
+  ObjectRow row;
+  row.source = source;
+  row.key = std::move(key);
+  row.version_id = random_text(random, 20);
+  row.tag = random_text(random, 40);
+  row.size = random.next() >> random.below(64);
+  row.last_modified = random_time(random);
+  row.read_time = random_time(random);
+  row.racy = random.below(2) == 1;
+  row.media_type = random.below(4) == 0 ? random_text(random, 8) : "text/plain";
+  row.charset = random.below(4) == 0 ? "" : "UTF-8";
+  row.title = random_text(random, 30);
+  if (random.below(3) != 0) row.content_hash = sha256(as_bytes(row.title));
+  row.recipe = number_id(static_cast<std::uint8_t>(random.below(3)));
+  row.status = static_cast<ObjectStatus>(1 + random.below(4));
+  row.reason = random_text(random, 10);
+  row.attempts = static_cast<std::uint32_t>(random.next() >> (32 + random.below(32)));
+  row.retry_after = random_time(random);
+  for (std::uint64_t i = random.below(3); i > 0; --i)
+    row.metadata.emplace_back(str_cat(9 - i, random_text(random, 5)), random_text(random, 9));
+  return row;
+}
+
+inline ChunkRow random_chunk(Random& random) {
+  ChunkRow chunk;
+  const auto range = [&](std::uint64_t& first, std::uint64_t& last) {
+    first = random.next() >> random.below(64);
+    last = first + random.below(100);
+    if (last < first) last = first;
+  };
+  range(chunk.begin, chunk.end);
+  range(chunk.line_first, chunk.line_last);
+  range(chunk.row_first, chunk.row_last);
+  chunk.chunk_hash = Id128::random(random);
+  chunk.input_hash = Id128::random(random);
+  chunk.context = random.below(3) == 0 ? random_text(random, 12) : "";
+  return chunk;
+}
+
+inline IndexedObject random_object(Random& random, std::uint32_t source, std::string key,
+                                   std::uint64_t chunks, std::uint32_t dimension) {
+  IndexedObject object;
+  object.row = random_row(random, source, std::move(key));
+  for (std::uint64_t i = 0; i < chunks; ++i) object.chunks.push_back(random_chunk(random));
+  object.vectors.resize(chunks * dimension);
+  for (std::uint16_t& half : object.vectors) half = random_half(random);
+  return object;
+}
+
+// `count` objects of distinct keys, in random order, with 0 to `max_chunks` chunks each.
+inline std::vector<IndexedObject> random_objects(Random& random, std::size_t count,
+                                                 std::uint64_t max_chunks,
+                                                 std::uint32_t dimension) {
+  std::vector<IndexedObject> objects;
+  for (std::size_t i = 0; i < count; ++i) {
+    // Long common beginnings, so that bounds are cut.
+    const std::string key =
+        str_cat(random.below(3) == 0 ? std::string(70, 'a') : "", i, random_text(random, 6));
+    objects.push_back(random_object(random, static_cast<std::uint32_t>(1 + random.below(3)), key,
+                                    random.below(max_chunks + 1), dimension));
+  }
+  for (std::size_t i = objects.size(); i > 1; --i)
+    std::swap(objects[i - 1], objects[random.below(i)]);
+  return objects;
+}
+
+inline SegmentBuilder::Built build(const std::vector<IndexedObject>& objects,
+                                   std::uint32_t dimension) {
+  SegmentBuilder builder(dimension, number_id(0x55));
+  for (const IndexedObject& object : objects) {
+    const Status status = builder.add(object);
+    KEDGE_CHECK(status.ok());
+  }
+  return std::move(builder).finish(number_id(0xAB), 1);
+}
+
+inline ByteView plane_bytes(const SegmentBuilder::Built& built, Plane plane) {
+  const Extent extent = built.entry.planes[static_cast<std::size_t>(plane)];
+  return ByteView(built.file).subspan(extent.offset, extent.size);
+}
+
+inline ByteView page_bytes(const SegmentBuilder::Built& built, const PageRef& page) {
+  return ByteView(built.file).subspan(page.offset, page.size);
+}
+
+inline Space test_space(std::uint32_t dimension) {
+  Space space;
+  space.provider = "test";
+  space.model = "words";
+  space.revision = "1";
+  space.dimension = dimension;
+  space.pooling = "mean";
+  space.max_tokens = 256;
+  return space;
+}
+
+inline SourceEntry random_source(Random& random, std::uint32_t number, const Id128& space) {
+  SourceEntry source;
+  source.number = number;
+  source.uri = str_cat("file:///data/", number, "/");
+  source.recipe = {.extractor_version = 1,
+                   .chunker_version = 2,
+                   .max_tokens = 256,
+                   .target_tokens = 200,
+                   .max_object_bytes = random.next(),
+                   .space = space};
+  for (std::uint64_t i = random.below(3); i > 0; --i) source.include.push_back(str_cat("*.", i));
+  for (std::uint64_t i = random.below(3); i > 0; --i) source.exclude.push_back(str_cat(i, "/**"));
+  source.hidden = random.below(2) == 1;
+  source.gitignore = random.below(2) == 1;
+  source.set_hash = {.low = random.next(), .high = random.next()};
+  source.failed_objects = random.below(1000);
+  source.skipped_objects = random.below(1000);
+  source.pending_objects = random.below(1000);
+  source.live_objects = 3000 + random.below(1000);
+  source.racy_objects = random.below(3000);
+  source.earliest_retry = random_time(random);
+  source.last_reconcile = random_time(random);
+  source.withheld_deletes = random.below(1000);
+  return source;
+}
+
+// Segments of a few objects each, some with deletes and inlined directories.
+inline IndexState random_state(Random& random, std::size_t sources, std::size_t segments) {
+  constexpr std::uint32_t kDimension = 4;
+  IndexState state;
+  state.spaces = {test_space(kDimension)};
+  const Id128 space = state.spaces[0].id();
+  for (std::uint32_t i = 0; i < sources; ++i) {
+    state.sources.push_back(random_source(random, state.next_source, space));
+    state.next_source += static_cast<std::uint32_t>(1 + random.below(2));
+  }
+  for (std::size_t i = 0; i < segments; ++i) {
+    const std::uint64_t count = 1 + random.below(10);
+    SegmentBuilder builder(kDimension, space);
+    for (IndexedObject& object : random_objects(random, count, 2, kDimension))
+      KEDGE_CHECK(builder.add(std::move(object)).ok());
+    SegmentBuilder::Built built =
+        std::move(builder).finish(Id128::random(random), static_cast<std::uint8_t>(i % 3));
+    SegmentEntry entry = built.entry;
+    if (i % 2 == 0) {
+      const ByteView directory = plane_bytes(built, Plane::kDirectory);
+      entry.directory.assign(directory.begin(), directory.end());
+    }
+    if (count > 3) {
+      entry.del_file = Id128::random(random);
+      entry.del_bytes = 100;
+      entry.del_count = 2;
+      entry.dead = {0, 2};
+    }
+    state.segments.push_back(std::move(entry));
+  }
+  return state;
+}
+
+}  // namespace kedge::test
