@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -31,6 +32,17 @@ TEST(Sha256, MatchesTheStandard) {
   EXPECT_EQ(to_hex(sha256(as_bytes("abc"))),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256_128(as_bytes("abc")).hex(), "ba7816bf8f01cfea414140de5dae2223");
+}
+
+// The tag of a file is the same whether it was hashed in one piece or in several.
+TEST(Xxh3Stream, PiecesHashLikeTheWhole) {
+  const Bytes bytes = to_bytes(std::string(1000, 'x') + "tail");
+  for (const std::size_t piece : {1, 7, 240, 1004}) {
+    Xxh3Stream stream;
+    for (std::size_t at = 0; at < bytes.size(); at += piece)
+      stream.update(ByteView(bytes).subspan(at, std::min(piece, bytes.size() - at)));
+    EXPECT_EQ(stream.finish(), xxh3_128(bytes)) << "pieces of " << piece;
+  }
 }
 
 TEST(Id128, ParsesWhatItPrintsAndNothingElse) {

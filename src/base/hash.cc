@@ -88,13 +88,36 @@ Id128 sha256_128(ByteView bytes) {
   return out;
 }
 
-Id128 xxh3_128(ByteView bytes) {
+namespace {
+
+Id128 canonical_id(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
+  XXH128_canonicalFromHash(&canonical, hash);
   Id128 out;
   std::memcpy(out.bytes.data(), canonical.digest, out.bytes.size());
   return out;
 }
+
+}  // namespace
+
+Id128 xxh3_128(ByteView bytes) { return canonical_id(XXH3_128bits(bytes.data(), bytes.size())); }
+
+struct Xxh3Stream::State {
+  XXH3_state_t* hash = XXH3_createState();
+  State() { KEDGE_CHECK(hash != nullptr && XXH3_128bits_reset(hash) == XXH_OK); }
+  ~State() { XXH3_freeState(hash); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+};
+
+Xxh3Stream::Xxh3Stream() : state_(std::make_unique<State>()) {}
+Xxh3Stream::~Xxh3Stream() = default;
+
+void Xxh3Stream::update(ByteView bytes) {
+  KEDGE_CHECK(XXH3_128bits_update(state_->hash, bytes.data(), bytes.size()) == XXH_OK);
+}
+
+Id128 Xxh3Stream::finish() const { return canonical_id(XXH3_128bits_digest(state_->hash)); }
 
 Id128 Id128::random(Random& random) {
   Id128 out;

@@ -53,4 +53,19 @@ class Sha256Stream {
 
 Id128 xxh3_128(ByteView bytes);
 
+// XXH3-128 in pieces.
+class Xxh3Stream {
+ public:
+  Xxh3Stream();
+  ~Xxh3Stream();
+  Xxh3Stream(const Xxh3Stream&) = delete;
+  Xxh3Stream& operator=(const Xxh3Stream&) = delete;
+  void update(ByteView bytes);
+  [[nodiscard]] Id128 finish() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 }  // namespace kedge

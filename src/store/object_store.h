@@ -34,7 +34,9 @@ struct Tag {
 struct ObjectInfo {
   std::string key;  // any bytes, at most kMaxKeyBytes
   std::uint64_t size = 0;
-  Tag tag;  // listings of a store may leave it empty where it costs a read of the body (FileStore)
+  // Listings and ranged reads without if_match may leave it empty where it costs a read of the
+  // whole body (FileStore); whole reads and stat never do.
+  Tag tag;
   Timestamp last_modified;
   std::string version_id;  // "" where the store keeps no versions, and in listings
   std::string media_type;  // "" where the store does not say
@@ -46,15 +48,18 @@ struct ObjectInfo {
 struct ReadRequest {
   std::string key;
   std::uint64_t offset = 0;
-  std::optional<std::uint64_t> length;  // to the end if absent
+  std::optional<std::uint64_t> length;  // to the end if absent; 0 gives an empty body
   std::optional<Tag> if_match;
   std::string version_id;  // "" for the current version
 };
 
 struct Blob {
   Bytes body;
-  ObjectInfo info;       // of the whole object
-  Timestamp store_time;  // the store's clock when it answered
+  ObjectInfo info;  // of the whole object
+  // The store's clock between the call and its answer: whatever is written after the answer is
+  // written after it. Zero where a store that cannot be written has no clock to show
+  // (docs/stores.md).
+  Timestamp store_time;
 };
 
 struct Stat {
@@ -93,8 +98,8 @@ class ObjectStore {
 
   // Reads all requests in parallel: one result or error each, in the order asked, so that one bad
   // key fails nobody else. kNotFound: no such key, and the store would say so (a store that hides
-  // absence says kDenied). kConflict: if_match did not hold. kInvalid: a range that begins past the
-  // end. A range that ends past the end is cut.
+  // absence says kDenied). kConflict: if_match did not hold. kInvalid: a range that begins at or
+  // past the end, and not at 0. A range that ends past the end is cut.
   virtual std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
                                          Deadline deadline) = 0;
 
