@@ -337,7 +337,7 @@ CommitRun::Finding CommitRun::look_until_clear(const Attempt& attempt) {
 CommitRun::Finding CommitRun::look(std::uint64_t base_generation, const Id128& base_id,
                                    const Id128& commit_id) {
   Finding finding;
-  auto head = log_.load(deadline_);
+  auto head = log_.load(deadline_, HeadLog::Features::kAny);
   if (!head.ok()) {
     finding.error = head.error();
     const Code code = head.code();

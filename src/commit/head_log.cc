@@ -53,10 +53,11 @@ void HeadLog::saw(Timestamp store_time) {
 
 // ---- reading
 
-Result<HeadPtr> HeadLog::parse_blob(Result<Blob> blob, std::string_view key) {
+Result<HeadPtr> HeadLog::parse_blob(Result<Blob> blob, std::string_view key, Features features) {
   if (!blob.ok()) return std::move(blob).error();
   saw(blob->store_time);
-  auto envelope = Envelope::parse(blob->body, options_.known_features);
+  auto envelope = features == Features::kAny ? Envelope::parse_any(blob->body)
+                                             : Envelope::parse(blob->body, options_.known_features);
   if (!envelope.ok())
     return {envelope.code(), str_cat(printable(key), ": ", envelope.error().message)};
   auto head = std::make_shared<Head>();
@@ -68,11 +69,11 @@ Result<HeadPtr> HeadLog::parse_blob(Result<Blob> blob, std::string_view key) {
   return HeadPtr(std::move(head));
 }
 
-Result<HeadPtr> HeadLog::load(Deadline deadline) {
+Result<HeadPtr> HeadLog::load(Deadline deadline, Features features) {
   const std::string key = path("head");
   ReadRequest request;
   request.key = key;
-  return parse_blob(read_one(store_, std::move(request), deadline), key);
+  return parse_blob(read_one(store_, std::move(request), deadline), key, features);
 }
 
 std::vector<Result<HeadPtr>> HeadLog::read_bodies(std::span<const HistoryEntry> entries,

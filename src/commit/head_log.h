@@ -181,9 +181,11 @@ class HeadLog {
  private:
   friend class CommitRun;
 
-  // The head as it is now, without falling back to history.
-  Result<HeadPtr> load(Deadline deadline);
-  Result<HeadPtr> parse_blob(Result<Blob> blob, std::string_view key);
+  enum class Features { kKnown, kAny };
+  // The head as it is now, without falling back to history. With any features, for its ids only.
+  Result<HeadPtr> load(Deadline deadline, Features features = Features::kKnown);
+  Result<HeadPtr> parse_blob(Result<Blob> blob, std::string_view key,
+                             Features features = Features::kKnown);
   Result<HeadPtr> newest_body(Deadline deadline);
   Error explain_absent_generation(std::uint64_t generation, Deadline deadline);
   Id128 random_id();

@@ -262,7 +262,7 @@ Bytes Envelope::encode() const {
   return std::move(out).take();
 }
 
-Result<Envelope> Envelope::parse(ByteView bytes, std::span<const std::string> known_features) {
+Result<Envelope> Envelope::parse_any(ByteView bytes) {
   KEDGE_TRY(check_frame(bytes));
   Envelope e;
   ByteReader in(bytes);
@@ -270,6 +270,11 @@ Result<Envelope> Envelope::parse(ByteView bytes, std::span<const std::string> kn
   KEDGE_TRY(read_lists(in, counts, e));
   if (const Status valid = e.validate(); !valid.ok())
     return {Code::kCorrupt, valid.error().message};
+  return e;
+}
+
+Result<Envelope> Envelope::parse(ByteView bytes, std::span<const std::string> known_features) {
+  Envelope e = KEDGE_TRY(parse_any(bytes));
   for (const std::string& feature : e.features) {
     if (std::find(known_features.begin(), known_features.end(), feature) == known_features.end())
       return {Code::kUnsupported,

@@ -59,6 +59,9 @@ struct Envelope {
   // feature that is not in `known_features`.
   static Result<Envelope> parse(ByteView bytes, std::span<const std::string> known_features = {});
 
+  // As parse, whatever features it requires: to learn its ids and generations, nothing more.
+  static Result<Envelope> parse_any(ByteView bytes);
+
   // Whether the files of a generation are promised to exist: retained, or held by a pin.
   [[nodiscard]] bool retains(std::uint64_t wanted) const;
 
