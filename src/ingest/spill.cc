@@ -57,8 +57,7 @@ Error disk_error(const std::string& folder, std::string_view what) {
 // One run, or what stayed in memory, in order.
 class Cursor {
  public:
-  Cursor(const std::vector<ObjectInfo>* memory)
-      : memory_(memory) {}  // NOLINT(google-explicit-constructor)
+  explicit Cursor(const std::vector<ObjectInfo>* memory) : memory_(memory) {}
   Cursor(const std::string* folder, int file, const Spill::Run* run)
       : folder_(folder), file_(file), run_(run) {}
 

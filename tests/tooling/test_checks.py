@@ -9,8 +9,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
     "src/LAYERS": "base:\nstore: base\ncli: base store\n",
-    "src/base/a.h": "#pragma once\n#include <string>\n",
+    "src/base/a.h": '#pragma once\n#include "kedge/result.h"\n',
     "src/store/b.cc": '#include "base/a.h"\n// docs/x.md has the rule.\nint rule() { return 1; }\n',
+    "include/kedge/result.h": "#pragma once\n",
     "include/kedge/index.h": "#pragma once\n#include <string>\n",
     "src/cli/main.cc": '#include "kedge/index.h"\n',
     "docs/x.md": "# The rule\n\nSee [it](#the-rule) in `src/store/b.cc`.\n",
@@ -21,7 +22,8 @@ GOOD = {
 BROKEN = [
     ("layers", "src/base/a.h", '#include "store/b.h"\n', "base may use nothing"),
     ("layers", "src/store/b.cc", '#include "other/b.h"\n', "in no layer"),
-    ("layers", "src/store/b.cc", '#include "kedge/index.h"\n', "stands above it"),
+    ("layers", "src/store/b.cc", '#include "kedge/result.h"\n', "stands above it"),
+    ("layers", "src/base/a.h", '#include "kedge/index.h"\n', "stands above it"),
     ("layers", "src/cli/main.cc", '#include "base/a.h"\n', "cli may use server"),
     ("layers", "include/kedge/index.h", '#include "base/a.h"\n', "only the standard library"),
     ("layers", "include/kedge/index.h", "#include <boost/json.hpp>\n", "only the standard library"),
