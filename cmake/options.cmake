@@ -9,8 +9,7 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 # Checks of programmer errors stay in the program that users run: NDEBUG is never defined.
-set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g1" CACHE STRING "" FORCE)
-set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1" CACHE STRING "")
+string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}")
 
 set(KEDGE_SANITIZE "" CACHE STRING "address,undefined or thread; empty for none")
 option(KEDGE_OPENVINO "build the model provider that runs on OpenVINO" ON)

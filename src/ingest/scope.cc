@@ -129,8 +129,9 @@ bool in_scope(const Scope& scope, std::string_view key) {
 
 Status check_scope(const Scope& scope) {
   for (const auto* patterns : {&scope.include, &scope.exclude}) {
-    if (patterns->size() > kMaxPatterns) {
-      return {Code::kInvalid, str_cat("more than ", kMaxPatterns, " include or exclude patterns")};
+    if (patterns->size() > kMaxScopePatterns) {
+      return {Code::kInvalid,
+              str_cat("more than ", kMaxScopePatterns, " include or exclude patterns")};
     }
     for (const std::string& pattern : *patterns) {
       if (pattern.empty() || pattern.size() > kMaxPatternBytes) {

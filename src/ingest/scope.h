@@ -30,10 +30,10 @@ bool glob_matches(std::string_view pattern, std::string_view key);
 bool in_scope(const Scope& scope, std::string_view key);
 
 // kInvalid: a pattern that is empty, over kMaxPatternBytes or has an unclosed set; more than
-// kMaxPatterns.
+// kMaxScopePatterns.
 Status check_scope(const Scope& scope);
 
-inline constexpr std::size_t kMaxPatterns = 256;
+inline constexpr std::size_t kMaxScopePatterns = 256;
 inline constexpr std::size_t kMaxPatternBytes = 1024;
 
 }  // namespace kedge
