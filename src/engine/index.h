@@ -41,8 +41,9 @@ struct IndexOptions {
   std::string prefix;  // of the index in the store; "" or ends with '/'
   HeadLogOptions head;
   std::uint64_t cache_bytes = 256ULL << 20;  // blocks and pages kept in memory by this handle
-  std::uint32_t merge_fan_in = 8;            // small segments merged at once
-  std::uint32_t max_segment_rows = 131'072;  // merges make none larger
+  std::uint32_t max_small_segments = 8;      // more segments under small_rows are merged
+  std::uint32_t small_rows = 32'768;
+  std::uint32_t max_segment_rows = 65'536;  // merges make none larger, so that one fits memory
 };
 
 class Segment;  // an opened segment: entry and directory (engine/segment.h)
@@ -57,12 +58,14 @@ class Snapshot {
   [[nodiscard]] const SourceEntry* source(std::uint32_t number) const;
   [[nodiscard]] const SourceEntry* source(std::string_view uri) const;
   [[nodiscard]] const Space* space(const Id128& id) const;
+  // nullptr: the snapshot names no such segment.
+  [[nodiscard]] std::shared_ptr<const Segment> segment(const Id128& id) const;
   [[nodiscard]] const std::vector<std::shared_ptr<const Segment>>& segments() const {
     return segments_;
   }
 
  private:
-  friend class Index;
+  friend class SnapshotOpener;
   HeadPtr head_;
   IndexState state_;
   std::vector<std::shared_ptr<const Segment>> segments_;  // as in state_.segments

@@ -134,7 +134,7 @@ Status check_scope(const Scope& scope) {
               str_cat("more than ", kMaxScopePatterns, " include or exclude patterns")};
     }
     for (const std::string& pattern : *patterns) {
-      if (pattern.empty() || pattern.size() > kMaxPatternBytes) {
+      if (pattern.empty() || pattern.size() > kMaxPattern) {
         return {Code::kInvalid, str_cat("pattern '", printable(pattern), "' is empty or too long")};
       }
       for (std::size_t i = 0; i < pattern.size(); ++i) {

@@ -1,0 +1,193 @@
+#include "engine/index.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "engine/index_impl.h"
+#include "engine/lookup.h"
+#include "simd/kernels.h"
+
+namespace kedge {
+
+IndexImpl::IndexImpl(const Environment& environment, IndexOptions options)
+    : environment_(environment),
+      options_(std::move(options)),
+      log_(environment.store, options_.prefix, environment.clock, environment.random,
+           environment.log, options_.head, &environment.executor),
+      cache_(options_.cache_bytes),
+      reader_(log_, cache_) {}
+
+Result<HeadPtr> committed_head(CommitOutcome outcome) {
+  if (auto* done = std::get_if<Committed>(&outcome)) return done->head;
+  if (auto* refused = std::get_if<NotCommitted>(&outcome)) return std::move(refused->reason);
+  const auto& unknown = std::get<UnknownOutcome>(outcome);
+  return Error{Code::kUnavailable,
+               str_cat("whether commit ", unknown.commit_id.hex(), " upon generation ",
+                       unknown.base_generation, " happened is not known (", unknown.last.message,
+                       "); nothing is lost, sync again")};
+}
+
+Status IndexImpl::open(Deadline deadline) {
+  const HeadPtr head = KEDGE_TRY(log_.read(deadline));
+  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(head, deadline));
+  const std::lock_guard lock(mutex_);
+  current_ = snapshot;
+  return {};
+}
+
+Status IndexImpl::create_first(Deadline deadline) {
+  Draft draft;
+  draft.payload = IndexState{}.encode();
+  KEDGE_TRY(take(log_.create(draft, deadline), {}, deadline));
+  return {};
+}
+
+Result<std::unique_ptr<Index>> Index::open(const Environment& environment, IndexOptions options,
+                                           Deadline deadline) {
+  auto index = std::make_unique<IndexImpl>(environment, std::move(options));
+  KEDGE_TRY(index->open(deadline));
+  return std::unique_ptr<Index>(std::move(index));
+}
+
+Result<std::unique_ptr<Index>> Index::create(const Environment& environment, IndexOptions options,
+                                             Deadline deadline) {
+  auto index = std::make_unique<IndexImpl>(environment, std::move(options));
+  KEDGE_TRY(index->create_first(deadline));
+  return std::unique_ptr<Index>(std::move(index));
+}
+
+SnapshotPtr IndexImpl::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+Result<SnapshotPtr> IndexImpl::latest(Deadline deadline) {
+  const HeadPtr head = KEDGE_TRY(log_.read(deadline));
+  SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(head, deadline));
+  const std::lock_guard lock(mutex_);
+  if (current_ == nullptr || current_->generation() <= snapshot->generation()) current_ = snapshot;
+  return snapshot;
+}
+
+Result<SnapshotPtr> IndexImpl::at(std::uint64_t generation, Deadline deadline) {
+  const HeadPtr head = KEDGE_TRY(log_.read_generation(generation, deadline));
+  return open_snapshot(head, deadline);
+}
+
+Result<CommitReport> IndexImpl::take(CommitOutcome outcome, CommitReport report,
+                                     Deadline deadline) {
+  const HeadPtr head = KEDGE_TRY(committed_head(std::move(outcome)));
+  report.generation = head->envelope.generation;
+  report.commit_id = head->envelope.commit_id;
+  // The commit stands whether or not it can be opened just now; the next latest() tries again.
+  if (head->envelope.dropped) return report;
+  const Result<SnapshotPtr> snapshot = open_snapshot(head, deadline);
+  const std::lock_guard lock(mutex_);
+  if (snapshot.ok() &&
+      (current_ == nullptr || current_->generation() < (*snapshot)->generation())) {
+    current_ = *snapshot;
+  }
+  return report;
+}
+
+Result<std::vector<std::optional<LiveObject>>> IndexImpl::find(const SnapshotPtr& snapshot,
+                                                               std::span<const ObjectKey> keys,
+                                                               Deadline deadline) {
+  std::vector<std::vector<LiveRef>> found =
+      KEDGE_TRY(find_live(reader_, *snapshot->head(), snapshot->segments(), keys, deadline));
+  std::vector<std::optional<LiveObject>> out(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!found[i].empty()) out[i] = std::move(found[i].front().object);
+  }
+  return out;
+}
+
+namespace {
+
+// The text entries of one object's chunks.
+Result<std::vector<TextEntry>> text_of(PageReader& reader, const Snapshot& snapshot,
+                                       const LiveObject& object, Deadline deadline) {
+  const SegmentPtr segment = snapshot.segment(object.segment);
+  if (segment == nullptr) return {Code::kInvalid, "the object is of another snapshot"};
+  std::vector<TextEntry> out;
+  if (object.chunk_count == 0) return out;
+  const SegmentDirectory& directory = segment->directory();
+  const std::uint32_t end = object.first_chunk + object.chunk_count;
+  std::vector<PageWant> wants;
+  for (std::uint32_t page = object.first_chunk / kTextPageChunks; page * kTextPageChunks < end;
+       ++page) {
+    wants.push_back({segment->file().get(), directory.text[page], "text page"});
+  }
+  const std::vector<BlockPtr> blocks =
+      KEDGE_TRY(reader.read_all(*snapshot.head(), wants, nullptr, deadline));
+  std::uint32_t number = object.first_chunk / kTextPageChunks * kTextPageChunks;
+  for (const BlockPtr& block : blocks) {
+    for (TextEntry& entry : KEDGE_TRY(parse_text_page(block->bytes, number, directory))) {
+      if (number >= object.first_chunk && number < end) out.push_back(std::move(entry));
+      ++number;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<ChunkRow>> IndexImpl::chunks(const SnapshotPtr& snapshot,
+                                                const LiveObject& object, Deadline deadline) {
+  std::vector<ChunkRow> out;
+  for (TextEntry& entry : KEDGE_TRY(text_of(reader_, *snapshot, object, deadline))) {
+    out.push_back(std::move(entry.chunk));
+  }
+  return out;
+}
+
+Result<std::vector<float>> IndexImpl::vectors(const SnapshotPtr& snapshot, const LiveObject& object,
+                                              Deadline deadline) {
+  const std::vector<TextEntry> text = KEDGE_TRY(text_of(reader_, *snapshot, object, deadline));
+  const SegmentPtr segment = snapshot->segment(object.segment);
+  const SegmentDirectory& directory = segment->directory();
+  std::vector<PageWant> wants;
+  for (const TextEntry& entry : text) {
+    const std::uint32_t block = entry.row / kVectorBlockRows;
+    wants.push_back({segment->file().get(), directory.vectors[block], "vector block",
+                     block * kVectorBlockRows});
+  }
+  const std::vector<BlockPtr> blocks =
+      KEDGE_TRY(reader_.read_all(*snapshot->head(), wants, nullptr, deadline));
+  std::vector<float> out(text.size() * directory.dimension);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    kernels().f16_to_f32(blocks[i]->vectors.row(text[i].row % kVectorBlockRows).values,
+                         out.data() + i * directory.dimension, directory.dimension);
+  }
+  return out;
+}
+
+Status IndexImpl::drop(Deadline deadline) {
+  const HeadPtr head = KEDGE_TRY(log_.read(deadline));
+  if (head->envelope.dropped) return {};
+  const Rebase nothing = [](const HeadPtr&) -> Result<Draft> {
+    Draft draft;
+    draft.dropped = true;
+    return draft;
+  };
+  KEDGE_TRY(committed_head(log_.commit(head, nothing, deadline)));
+  const std::lock_guard lock(mutex_);
+  current_ = nullptr;
+  return {};
+}
+
+Result<CommitReport> IndexImpl::rollback(std::uint64_t generation, Deadline deadline) {
+  return take(log_.rollback(generation, deadline), {}, deadline);
+}
+
+Result<CollectReport> IndexImpl::collect(const CollectOptions& options, Deadline deadline) {
+  CollectOptions ours = options;
+  ours.is_ours = [](std::string_view key) {
+    return matches_shape(key, "seg/{hh}/{32}") || matches_shape(key, "del/{32}-{32}") ||
+           matches_shape(key, "tree/{32}");
+  };
+  return kedge::collect(log_, ours, deadline);
+}
+
+}  // namespace kedge

@@ -1,0 +1,77 @@
+// The index as one class over files by task: opening (snapshot.cc), reading (index.cc, search.cc,
+// cursor.cc), writing (writer.cc), merging (merge.cc), checking (check.cc).
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/block_cache.h"
+#include "engine/index.h"
+#include "engine/page_reader.h"
+#include "engine/segment.h"
+
+namespace kedge {
+
+class IndexImpl final : public Index {
+ public:
+  IndexImpl(const Environment& environment, IndexOptions options);
+
+  Result<SnapshotPtr> latest(Deadline deadline) override;
+  Result<SnapshotPtr> at(std::uint64_t generation, Deadline deadline) override;
+  [[nodiscard]] SnapshotPtr current() const override;
+  Result<SearchResult> search(const SnapshotPtr& snapshot, const SearchRequest& request,
+                              Deadline deadline) override;
+  Result<std::vector<std::optional<LiveObject>>> find(const SnapshotPtr& snapshot,
+                                                      std::span<const ObjectKey> keys,
+                                                      Deadline deadline) override;
+  Result<std::vector<ChunkRow>> chunks(const SnapshotPtr& snapshot, const LiveObject& object,
+                                       Deadline deadline) override;
+  Result<std::vector<float>> vectors(const SnapshotPtr& snapshot, const LiveObject& object,
+                                     Deadline deadline) override;
+  std::unique_ptr<ObjectCursor> scan(const SnapshotPtr& snapshot, std::uint32_t source,
+                                     std::string after) override;
+  Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
+                              const Settle& settle, Deadline deadline) override;
+  Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) override;
+  Status drop(Deadline deadline) override;
+  Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) override;
+  Result<CollectReport> collect(const CollectOptions& options, Deadline deadline) override;
+  Result<std::vector<std::string>> check_files(Deadline deadline) override;
+  HeadLog& log() override { return log_; }
+
+  // The state of a head, opened: directories and deletes of segments not open yet are read in one
+  // round.
+  Result<SnapshotPtr> open_snapshot(const HeadPtr& head, Deadline deadline);
+  // Reads the head and opens it; kNotFound where there is none or it was dropped.
+  Status open(Deadline deadline);
+  Status create_first(Deadline deadline);
+
+  [[nodiscard]] const Environment& environment() const { return environment_; }
+  [[nodiscard]] const IndexOptions& options() const { return options_; }
+  [[nodiscard]] PageReader& reader() { return reader_; }
+  // After a commit of our own: opens its head and makes it current.
+  Result<CommitReport> take(CommitOutcome outcome, CommitReport report, Deadline deadline);
+
+ private:
+  Result<bool> merge_once(Deadline deadline);
+
+  Environment environment_;
+  IndexOptions options_;
+  HeadLog log_;
+  BlockCache cache_;
+  PageReader reader_;
+  mutable std::mutex mutex_;
+  SnapshotPtr current_;
+};
+
+// Inlines the directories of segments into the state while they fit kMaxInlineDirectories: the
+// smallest first, since small segments are the many.
+void inline_directories(IndexState& state, const std::vector<std::pair<Id128, Bytes>>& directories);
+
+// An outcome as a Result: the head, or why not.
+Result<HeadPtr> committed_head(CommitOutcome outcome);
+
+}  // namespace kedge

@@ -1,0 +1,49 @@
+// A segment as readers hold it: what never changes (SegmentFile, shared by all generations that
+// name it) and which of its objects are dead in one generation (Segment). Immutable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "format/segment.h"
+
+namespace kedge {
+
+struct SegmentFile {
+  Id128 id;
+  std::string key;  // under the index's prefix
+  std::uint64_t bytes = 0;
+  SegmentDirectory directory;
+};
+using SegmentFilePtr = std::shared_ptr<const SegmentFile>;
+
+class Segment {
+ public:
+  // `dead`: object numbers, sorted, distinct, each below the count of objects.
+  Segment(SegmentEntry entry, SegmentFilePtr file, std::vector<std::uint32_t> dead)
+      : entry_(std::move(entry)), file_(std::move(file)), dead_(std::move(dead)) {
+    bits_.resize((std::size_t{file_->directory.objects} + 63) / 64);
+    for (const std::uint32_t number : dead_)
+      bits_[number / 64] |= std::uint64_t{1} << (number % 64);
+  }
+
+  [[nodiscard]] const SegmentEntry& entry() const { return entry_; }
+  [[nodiscard]] const SegmentFilePtr& file() const { return file_; }
+  [[nodiscard]] const SegmentDirectory& directory() const { return file_->directory; }
+  [[nodiscard]] const Id128& id() const { return file_->id; }
+  [[nodiscard]] const std::vector<std::uint32_t>& dead() const { return dead_; }
+  [[nodiscard]] bool is_dead(std::uint32_t number) const {
+    return (bits_[number / 64] >> (number % 64) & 1) != 0;
+  }
+
+ private:
+  SegmentEntry entry_;
+  SegmentFilePtr file_;
+  std::vector<std::uint32_t> dead_;
+  std::vector<std::uint64_t> bits_;
+};
+using SegmentPtr = std::shared_ptr<const Segment>;
+
+}  // namespace kedge
