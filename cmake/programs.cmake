@@ -2,6 +2,7 @@
 #   tests/<name>/*.cc      one test program a folder, <name>_tests; include paths from the repository's root
 #   fuzz/<name>_fuzz.cc    one fuzzer a file; its corpus, fuzz/corpus/<name>, replays in ctest
 #   bench/<name>_bench.cc  one program a file
+#   tools/<name>.cc        one program a file, for tests and people who work on Kedge
 if(TARGET kedge_cli AND EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
   add_executable(kedge ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
   target_link_libraries(kedge PRIVATE kedge_cli)
@@ -40,6 +41,12 @@ endforeach()
 
 file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*_bench.cc)
 foreach(source IN LISTS benches)
+  get_filename_component(target ${source} NAME_WE)
+  kedge_program(${target} ${source})
+endforeach()
+
+file(GLOB tools CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/*.cc)
+foreach(source IN LISTS tools)
   get_filename_component(target ${source} NAME_WE)
   kedge_program(${target} ${source})
 endforeach()
