@@ -1,0 +1,34 @@
+#include "embed/test_embedder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace kedge {
+namespace {
+
+float dot(const std::vector<float>& rows, std::size_t dimension, std::size_t a, std::size_t b) {
+  float sum = 0;
+  for (std::size_t d = 0; d < dimension; ++d)
+    sum += rows[a * dimension + d] * rows[b * dimension + d];
+  return sum;
+}
+
+TEST(TestEmbedder, IsDeterministicAndNearForSharedWords) {
+  auto one = make_test_embedder(64);
+  auto two = make_test_embedder(64);
+  ASSERT_TRUE(one.ok() && two.ok());
+  const std::vector<std::string> texts = {"a red boat", "Red boat a", "a red car",
+                                          "quite another thing", ""};
+  const std::vector<float> rows = (*one)->embed_documents(texts).value();
+  EXPECT_EQ(rows, (*two)->embed_documents(texts).value());
+  EXPECT_NEAR(dot(rows, 64, 0, 1), 1, 1e-5) << "order and case do not count";
+  EXPECT_GT(dot(rows, 64, 0, 2), dot(rows, 64, 0, 3));
+  for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_NEAR(dot(rows, 64, i, i), 1, 1e-5) << i;
+  EXPECT_EQ((*one)->usage().inputs, texts.size());
+  EXPECT_EQ((*one)->usage().tokens, 12U);
+  EXPECT_EQ(make_test_embedder(0).code(), Code::kInvalid);
+}
+
+}  // namespace
+}  // namespace kedge
