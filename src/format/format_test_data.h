@@ -113,6 +113,77 @@ inline SegmentBuilder::Built build(const std::vector<IndexedObject>& objects,
   return std::move(builder).finish(number_id(0xAB), 1);
 }
 
+// Three objects of two sources, four dimensions: every field is used somewhere. The golden segment.
+inline std::vector<IndexedObject> small_objects() {
+  std::vector<IndexedObject> objects(3);
+  ObjectRow& notes = objects[0].row;
+  notes.source = 1;
+  notes.key = "notes/a.md";
+  notes.version_id = "v7";
+  notes.tag = "\"5d41402abc4b2a76\"";
+  notes.size = 300;
+  notes.last_modified = {1'700'000'000'000'000};
+  notes.read_time = {1'700'000'100'000'000};
+  notes.racy = true;
+  notes.media_type = "text/markdown";
+  notes.charset = "UTF-8";
+  notes.title = "Anchors";
+  notes.content_hash = sha256(as_bytes("notes"));
+  notes.recipe = number_id(0x11);
+  notes.metadata = {{"lang", "en"}, {"owner", "harbour"}};
+  ChunkRow first{.begin = 0,
+                 .end = 180,
+                 .line_first = 1,
+                 .line_last = 9,
+                 .row_first = 0,
+                 .row_last = 0,
+                 .chunk_hash = number_id(0x21),
+                 .input_hash = number_id(0x22),
+                 .context = ""};
+  ChunkRow second = first;
+  second.begin = 160;
+  second.end = 300;
+  second.line_first = 8;
+  second.line_last = 15;
+  second.chunk_hash = number_id(0x23);
+  objects[0].chunks = {first, second};
+  objects[0].vectors = {0x3C00, 0x0000, 0xBC00, 0x3800, 0x0001, 0x7BFF, 0x8000, 0x3555};
+  ObjectRow& broken = objects[1].row;
+  broken.source = 1;
+  broken.key = "notes/b.json";
+  broken.tag = "\"0\"";
+  broken.size = 12;
+  broken.last_modified = {-1};
+  broken.media_type = "application/json";
+  broken.recipe = number_id(0x11);
+  broken.status = ObjectStatus::kFailed;
+  broken.reason = "not JSON at offset 3";
+  broken.attempts = 2;
+  broken.retry_after = {1'700'000'200'000'000};
+  ObjectRow& table = objects[2].row;
+  table.source = 2;
+  table.key = "t.csv";
+  table.tag = "t";
+  table.size = 64;
+  table.media_type = "text/csv";
+  table.charset = "UTF-8";
+  table.content_hash = sha256(as_bytes("table"));
+  table.recipe = number_id(0x12);
+  ChunkRow record = first;
+  record.begin = 8;
+  record.end = 64;
+  record.line_first = 2;
+  record.line_last = 4;
+  record.row_first = 1;
+  record.row_last = 3;
+  record.context = "name,depth";
+  objects[2].chunks = {record};
+  objects[2].vectors = {0x2E66, 0x3266, 0x34CD, 0x3666};
+  return objects;
+}
+
+inline constexpr std::uint32_t kSmallDimension = 4;
+
 inline ByteView plane_bytes(const SegmentBuilder::Built& built, Plane plane) {
   const Extent extent = built.entry.planes[static_cast<std::size_t>(plane)];
   return ByteView(built.file).subspan(extent.offset, extent.size);
