@@ -102,6 +102,7 @@ Status BitmapReader::read_header() {
 }
 
 Status BitmapReader::read_array(const Container& container) {
+  if (in_.remaining() / 2 < container.count) return broken("bitmap is cut short");
   for (std::uint32_t i = 0; i < container.count; ++i) {
     const std::uint32_t number = container.base | in_.get<std::uint16_t>();
     if (i > 0 && numbers_.back() >= number) return broken("numbers are not increasing");
@@ -111,6 +112,7 @@ Status BitmapReader::read_array(const Container& container) {
 }
 
 Status BitmapReader::read_bitset(const Container& container) {
+  if (in_.remaining() / 8 < kBitsetWords) return broken("bitmap is cut short");
   const std::size_t before = numbers_.size();
   for (std::size_t word = 0; word < kBitsetWords; ++word) {
     auto bits = in_.get<std::uint64_t>();
@@ -129,8 +131,9 @@ Status BitmapReader::read_bitset(const Container& container) {
 Status BitmapReader::read_runs(const Container& container) {
   const std::size_t before = numbers_.size();
   const std::uint32_t runs = in_.get<std::uint16_t>();
+  if (!in_.ok() || in_.remaining() / 4 < runs) return broken("bitmap is cut short");
   std::uint32_t next = 0;
-  for (std::uint32_t i = 0; i < runs && in_.ok(); ++i) {
+  for (std::uint32_t i = 0; i < runs; ++i) {
     const std::uint32_t first = in_.get<std::uint16_t>();
     const std::uint32_t last = first + in_.get<std::uint16_t>();
     if (last > 0xFFFF || (i > 0 && first <= next)) return broken("bad run");
@@ -150,6 +153,7 @@ Result<std::vector<std::uint32_t>> BitmapReader::read() {
   if (has_offsets_) {
     for (std::size_t i = 0; i < containers_.size(); ++i)
       offsets.push_back(in_.get<std::uint32_t>());
+    if (!in_.ok()) return broken("bitmap is cut short");
   }
   numbers_.reserve(count_);
   for (std::size_t i = 0; i < containers_.size(); ++i) {
@@ -162,7 +166,6 @@ Result<std::vector<std::uint32_t>> BitmapReader::read() {
     } else {
       KEDGE_TRY(read_bitset(container));
     }
-    if (!in_.ok()) return broken("bitmap is cut short");
     if (numbers_.back() >= limit_) return broken("number out of range");
   }
   if (in_.remaining() != 0) return broken("bytes behind the bitmap");

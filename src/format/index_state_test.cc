@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "format/format_test_data.h"
+#include "format/hostile_test.h"
 
 namespace kedge {
 namespace {
@@ -18,6 +19,147 @@ TEST(IndexState, ReadsBackWhatWasWritten) {
     EXPECT_EQ(*read, state);
   }
   EXPECT_EQ(IndexState::parse(IndexState{}.encode()).value(), IndexState{});
+}
+
+Status parse(ByteView bytes) {
+  const auto state = IndexState::parse(bytes);
+  return state.ok() ? Status() : Status(state.error());
+}
+
+IndexState small_state() {
+  SeededRandom random(77);
+  IndexState state = test::random_state(random, 2, 3);
+  state.next_source = 9;
+  return state;
+}
+
+// Every rule is one for writers too: check() refuses what parse() refuses.
+TEST(IndexState, RefusesEachBrokenRule) {
+  const auto plane = [](SegmentEntry& entry, Plane p) -> Extent& {
+    return entry.planes[static_cast<std::size_t>(p)];
+  };
+  const struct {
+    std::string_view message;
+    std::function<void(IndexState&)> change;
+  } cases[] = {
+      {"space twice", [](IndexState& s) { s.spaces.push_back(s.spaces[0]); }},
+      {"number is zero", [](IndexState& s) { s.sources[0].number = 0; }},
+      {"numbers are not increasing", [](IndexState& s) { std::swap(s.sources[0], s.sources[1]); }},
+      {"number is not below the next", [](IndexState& s) { s.next_source = s.sources[1].number; }},
+      {"uri twice", [](IndexState& s) { s.sources[1].uri = s.sources[0].uri; }},
+      {"bad length of the uri", [](IndexState& s) { s.sources[0].uri.clear(); }},
+      {"include patterns", [](IndexState& s) { s.sources[0].include = {""}; }},
+      {"exclude patterns", [](IndexState& s) { s.sources[0].exclude = {""}; }},
+      {"more racy objects", [](IndexState& s) { s.sources[0].racy_objects = 5000; }},
+      {"more objects by status", [](IndexState& s) { s.sources[0].failed_objects = UINT64_MAX; }},
+      {"more objects by status", [](IndexState& s) { s.sources[0].pending_objects = 4000; }},
+      {"source 1: names a space that is not there",
+       [](IndexState& s) { s.sources[0].recipe.space = test::number_id(3); }},
+      {"id is zero", [](IndexState& s) { s.segments[0].id = {}; }},
+      {"id twice", [](IndexState& s) { s.segments[0].id = s.segments[1].id; }},
+      {"names a space that is not there",
+       [](IndexState& s) { s.segments[0].space = test::number_id(3); }},
+      {"space is zero", [](IndexState& s) { s.segments[0].space = {}; }},
+      {"a tree", [](IndexState& s) { s.segments[0].tree = test::number_id(3); }},
+      {"objects out of range", [](IndexState& s) { s.segments[0].objects = 0; }},
+      {"rows out of range", [](IndexState& s) { s.segments[0].rows = kMaxSegmentRows + 1; }},
+      {"level out of range", [](IndexState& s) { s.segments[0].level = kMaxLevel + 1; }},
+      {"bad length of a bound", [](IndexState& s) { s.segments[0].lower = "abcd"; }},
+      {"lower bound above", [](IndexState& s) { s.segments[0].lower = "\xFF\xFF\xFF\xFF\xFF"; }},
+      {"file is too small", [](IndexState& s) { s.segments[0].bytes = 64; }},
+      {"file is too large", [](IndexState& s) { s.segments[0].bytes = kMaxSegmentBytes + 1; }},
+      {"planes do not fill the file", [](IndexState& s) { s.segments[0].bytes += 64; }},
+      {"planes do not follow",
+       [&](IndexState& s) { plane(s.segments[0], Plane::kKeys).offset += 64; }},
+      {"bad size of a plane", [&](IndexState& s) { plane(s.segments[0], Plane::kDocs).size = 1; }},
+      {"a plane that this version",
+       [&](IndexState& s) { plane(s.segments[0], Plane::kCodes).size = 64; }},
+      {"inlined directory of another size",
+       [](IndexState& s) { s.segments[0].directory.resize(9); }},
+      {"inlined directory does not match",
+       [](IndexState& s) { s.segments[0].directory[9] ^= std::byte{1}; }},
+      {"del file without size",
+       [](IndexState& s) {
+         s.segments[0].del_bytes ^= 1;
+         s.segments[0].del_file = {};
+       }},
+      {"del file without size",
+       [](IndexState& s) {
+         s.segments[0].del_file = test::number_id(4);
+         s.segments[0].del_bytes = 9;
+         s.segments[0].del_count = 0;
+       }},
+      {"dead object out of range",
+       [](IndexState& s) { s.segments[0].dead = {s.segments[0].objects}; }},
+      {"dead objects are not increasing",
+       [](IndexState& s) {
+         s.segments[0].dead = {0, 0};
+       }},
+      {"more dead objects than objects",
+       [](IndexState& s) {
+         s.segments[0].del_file = test::number_id(4);
+         s.segments[0].del_bytes = 9;
+         s.segments[0].del_count = s.segments[0].objects;
+         s.segments[0].dead = {0};
+       }},
+      {"too many inlined dead",
+       [](IndexState& s) { s.segments[0].dead.resize(kMaxInlineDead + 1); }}};
+  const IndexState good = small_state();
+  ASSERT_TRUE(good.check().ok()) << good.check().error().message;
+  for (const auto& [message, change] : cases) {
+    SCOPED_TRACE(message);
+    IndexState bad = good;
+    change(bad);
+    const Status check = bad.check();
+    ASSERT_FALSE(check.ok());
+    EXPECT_EQ(check.code(), Code::kInvalid);
+    EXPECT_THAT(check.error().message, testing::HasSubstr(std::string(message)));
+    test::expect_corrupt(parse(bad.encode()), message);
+  }
+}
+
+TEST(IndexState, RefusesEachBrokenRuleOfItsFrame) {
+  const Bytes good = small_state().encode();
+  test::expect_each_refused(good,
+                            {{0, 'X', 1, "wrong magic"},
+                             {4, 2, 2, "version 2 is not known"},
+                             {6, 1, 2, "reserved bytes are not zero at offset 6"},
+                             {12, kMaxSpaces + 1, 4, "too many spaces at offset 12"},
+                             {16, kMaxSources + 1, 4, "too many sources at offset 16"},
+                             {20, kMaxSegments + 1, 4, "too many segments at offset 20"},
+                             {20, 2, 4, "bytes behind the last segment"}},
+                            parse);
+  test::expect_hostile_safe(good, 22, parse);
+}
+
+// What lies inline in the head is bounded over all segments.
+TEST(IndexState, BoundsWhatIsInlinedTogether) {
+  IndexState state;
+  state.spaces = {test::test_space(4)};
+  SegmentBuilder builder(4, state.spaces[0].id());
+  SeededRandom random(6);
+  for (IndexedObject& object : test::random_objects(random, 1100, 0, 4))
+    ASSERT_TRUE(builder.add(std::move(object)).ok());
+  const auto built = std::move(builder).finish(test::number_id(1), 0);
+  const ByteView directory = test::plane_bytes(built, Plane::kDirectory);
+  for (std::uint8_t i = 1; i <= 9; ++i) {
+    SegmentEntry entry = built.entry;
+    entry.id = test::number_id(i);
+    for (std::uint32_t n = 0; n < kMaxInlineDead; ++n) entry.dead.push_back(n);
+    state.segments.push_back(entry);
+    EXPECT_EQ(state.check().ok(), i <= 8) << i;
+    EXPECT_EQ(parse(state.encode()).ok(), i <= 8) << i;
+  }
+  for (SegmentEntry& entry : state.segments) entry.dead.clear();
+  const std::size_t fit = kMaxInlineDirectories / directory.size();
+  for (std::size_t i = 0; state.segments.size() <= fit; ++i) {
+    state.segments.push_back(built.entry);
+    state.segments.back().id = test::number_id(static_cast<std::uint8_t>(100 + i));
+  }
+  for (std::size_t i = 0; i <= fit; ++i) {
+    state.segments[i].directory.assign(directory.begin(), directory.end());
+    EXPECT_EQ(state.check().ok(), i < fit) << i;
+  }
 }
 
 TEST(IndexState, NamesEveryFileOnceInOrder) {
