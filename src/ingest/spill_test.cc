@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/hash.h"
 #include "base/random.h"
 #include "base/strings.h"
 

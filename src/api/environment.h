@@ -1,0 +1,52 @@
+// What a client stands on, made real by environment.cc and replaced by tests: stores, clock,
+// random, executor, model.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "embed/embedder.h"
+#include "ingest/scope.h"
+#include "kedge/client.h"
+#include "store/object_store.h"
+
+namespace kedge {
+
+// Where a source lies, and what of the file system's listing belongs to it.
+struct SourceLocation {
+  std::string uri;           // canonical, ends with '/'
+  Scope scope;               // hidden and gitignore matter here; patterns are applied above
+  std::string index_folder;  // local folder of the index, never listed even inside the source; ""
+                             // if not local
+};
+
+struct ClientEnvironment {
+  Clock* clock = nullptr;
+  Random* random = nullptr;
+  std::shared_ptr<Executor> executor;
+  std::shared_ptr<Log> log;
+  std::string scratch_folder;  // exists
+  // The store of an index or cache; keys are relative to it.
+  std::function<Result<std::unique_ptr<ObjectStore>>(const std::string& url)> open_index_store;
+  std::function<Result<std::unique_ptr<ObjectStore>>(const SourceLocation& location)>
+      open_source_store;
+  // A path or URL as the user wrote it to the canonical uri.
+  std::function<Result<std::string>(const std::string& source)> canonical_source;
+  // `space`: of the index, if it has one.
+  std::function<Result<std::unique_ptr<Embedder>>(const std::optional<Space>& space)> open_embedder;
+};
+
+// The real one. kInvalid: options that cannot be.
+Result<ClientEnvironment> make_environment(const ClientOptions& options);
+
+// For tests: a client on an environment of their own.
+Result<std::unique_ptr<Client>> open_client(ClientOptions options, ClientEnvironment environment);
+
+}  // namespace kedge

@@ -1,0 +1,110 @@
+#include <algorithm>
+#include <utility>
+
+#include "api/operations.h"
+#include "base/strings.h"
+#include "commit/collect.h"
+#include "format/index_state.h"
+
+namespace kedge {
+namespace {
+
+Status may_write(Session& session) {
+  if (session.options().read_only) return {Code::kDenied, "this client was opened read-only"};
+  return {};
+}
+
+Result<Generation> describe(const Head& head, std::uint64_t current) {
+  const Envelope& envelope = head.envelope;
+  Generation out;
+  out.generation = envelope.generation;
+  out.commit_id = envelope.commit_id.hex();
+  out.committed_at = to_rfc3339(envelope.committed_at);
+  out.current = envelope.generation == current;
+  if (envelope.dropped) return out;
+  const IndexState state = KEDGE_TRY(IndexState::parse(envelope.payload));
+  for (const SourceEntry& source : state.sources) out.objects += source.live_objects;
+  for (const SegmentEntry& segment : state.segments) out.chunks += segment.rows;
+  for (const FileRef& file : envelope.files) out.bytes += file.size;
+  out.segments = state.segments.size();
+  return out;
+}
+
+}  // namespace
+
+Result<GcReport> run_gc(Session& session, const GcRequest& request) {
+  if (!request.dry_run) KEDGE_TRY(may_write(session));
+  Index* index = KEDGE_TRY(session.index(false));
+  CollectOptions options;
+  options.dry_run = request.dry_run;
+  if (request.explain) {
+    options.explain = [&](std::string_view key, std::uint64_t size, bool goes,
+                          std::string_view why) {
+      request.explain(std::string(key), size, goes, std::string(why));
+    };
+  }
+  const CollectReport report = KEDGE_TRY(index->collect(options, Deadline::never()));
+  if (!request.dry_run) {
+    const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
+    if (!snapshot->state().spaces.empty()) {
+      EmbeddingCache* cache = KEDGE_TRY(session.cache(snapshot->state().spaces.front()));
+      KEDGE_TRY(cache->collect(Deadline::never()));
+    }
+  }
+  return GcReport{.kept = report.kept,
+                  .young = report.young,
+                  .foreign = report.foreign,
+                  .removed = report.removed,
+                  .removed_bytes = report.removed_bytes,
+                  .history_removed = report.history_removed,
+                  .stopped = report.stopped};
+}
+
+Result<std::vector<Generation>> run_history(Session& session, std::size_t limit) {
+  Index* index = KEDGE_TRY(session.index(false));
+  const std::vector<HeadPtr> heads = KEDGE_TRY(index->log().history(limit, session.deadline()));
+  std::vector<Generation> out;
+  if (heads.empty()) return out;
+  const std::uint64_t current = heads.front()->envelope.generation;
+  for (const HeadPtr& head : heads) {
+    Generation generation = KEDGE_TRY(describe(*head, current));
+    for (const Pin& pin : heads.front()->envelope.pins) {
+      if (pin.generation != generation.generation) continue;
+      generation.pinned_by += (generation.pinned_by.empty() ? "" : ",") + pin.name;
+    }
+    out.push_back(std::move(generation));
+  }
+  return out;
+}
+
+Result<Generation> run_rollback(Session& session, std::uint64_t generation) {
+  KEDGE_TRY(may_write(session));
+  Index* index = KEDGE_TRY(session.index(false));
+  const CommitReport report = KEDGE_TRY(index->rollback(generation, session.deadline()));
+  const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
+  return describe(*snapshot->head(), report.generation);
+}
+
+Result<std::uint64_t> run_remove_source(Session& session, const std::string& uri) {
+  KEDGE_TRY(may_write(session));
+  Index* index = KEDGE_TRY(session.index(false));
+  const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
+  const SourceEntry* entry = snapshot->source(uri);
+  if (entry == nullptr) {
+    const Result<std::string> canonical = session.environment().canonical_source(uri);
+    if (canonical.ok()) entry = snapshot->source(*canonical);
+  }
+  if (entry == nullptr) {
+    return {Code::kNotFound,
+            str_cat("the index has no source ", printable(uri), " (kedge source list)")};
+  }
+  return remove_source(*index, entry->number, Deadline::never());
+}
+
+Result<void> run_drop(Session& session) {
+  KEDGE_TRY(may_write(session));
+  Index* index = KEDGE_TRY(session.index(false));
+  return index->drop(session.deadline());
+}
+
+}  // namespace kedge

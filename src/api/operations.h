@@ -1,0 +1,51 @@
+// What a client can do, one function each; client.cc maps the public interface to them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/session.h"
+#include "ingest/sync.h"
+#include "kedge/client.h"
+
+namespace kedge {
+
+Result<SyncResult> run_sync(Session& session, const SyncRequest& request);
+Result<VerifyResult> run_verify(Session& session, const VerifyRequest& request);
+Result<SearchResponse> run_search(Session& session, const SearchQuery& query);
+Result<SearchResponse> run_similar(Session& session, const SimilarQuery& query);
+Result<std::vector<GetOutcome>> run_get(Session& session, const std::vector<GetRequest>& requests);
+Result<Reference> run_resolve(Session& session, const std::string& key_or_uri,
+                              std::optional<std::uint32_t> chunk);
+Result<StatusReport> run_status(Session& session, const StatusRequest& request);
+Result<DoctorReport> run_doctor(Session& session);
+Result<GcReport> run_gc(Session& session, const GcRequest& request);
+Result<std::vector<Generation>> run_history(Session& session, std::size_t limit);
+Result<Generation> run_rollback(Session& session, std::uint64_t generation);
+Result<std::vector<PinInfo>> run_pins(Session& session);
+Result<PinInfo> run_add_pin(Session& session, const std::string& name,
+                            std::optional<std::uint64_t> generation);
+Result<void> run_remove_pin(Session& session, const std::string& name);
+Result<std::uint64_t> run_remove_source(Session& session, const std::string& uri);
+Result<void> run_drop(Session& session);
+
+// ---- shared between them
+// The latest generation, or a retained one.
+Result<SnapshotPtr> open_snapshot(Session& session, std::optional<std::uint64_t> generation);
+// The live object of a key or uri. kNotFound: not indexed. kInvalid: the key is in several sources.
+Result<LiveObject> find_object(Session& session, const SnapshotPtr& snapshot,
+                               const std::string& key_or_uri);
+// The space of the index; kNotFound: nothing was ever synced into it.
+Result<Space> space_of(const Snapshot& snapshot);
+// What the request asks of the engine; kInvalid: a k out of range, an unknown source.
+Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptions& options);
+// Hits to the public response: references, proofs, snippets.
+SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, SearchResult found,
+                             const ResultOptions& options, std::string_view question);
+SyncCounts to_counts(const std::string& uri, const SyncReport& report);
+
+inline constexpr std::size_t kMaxResults = 10'000;
+inline constexpr std::size_t kMaxQuestionBytes = 64 * 1024;
+
+}  // namespace kedge

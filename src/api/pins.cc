@@ -1,0 +1,59 @@
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "api/operations.h"
+#include "base/strings.h"
+
+namespace kedge {
+namespace {
+
+Result<HeadPtr> committed(CommitOutcome outcome) {
+  if (auto* done = std::get_if<Committed>(&outcome)) return done->head;
+  if (auto* refused = std::get_if<NotCommitted>(&outcome)) return refused->reason;
+  const auto& unknown = std::get<UnknownOutcome>(outcome);
+  return Error{Code::kUnavailable, str_cat("whether commit ", unknown.commit_id.hex(),
+                                           " happened is not known: look with kedge history")};
+}
+
+PinInfo describe(const Pin& pin) {
+  return {.name = pin.name, .generation = pin.generation, .created = to_rfc3339(pin.created)};
+}
+
+Status may_write(Session& session) {
+  if (session.options().read_only) return {Code::kDenied, "this client was opened read-only"};
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<PinInfo>> run_pins(Session& session) {
+  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(session, {}));
+  std::vector<PinInfo> out;
+  for (const Pin& pin : snapshot->head()->envelope.pins) out.push_back(describe(pin));
+  return out;
+}
+
+Result<PinInfo> run_add_pin(Session& session, const std::string& name,
+                            std::optional<std::uint64_t> generation) {
+  KEDGE_TRY(may_write(session));
+  Index* index = KEDGE_TRY(session.index(false));
+  const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
+  const HeadPtr head = KEDGE_TRY(committed(
+      index->log().add_pin(name, generation.value_or(snapshot->generation()), session.deadline())));
+  const auto& pins = head->envelope.pins;
+  const auto pin =
+      std::find_if(pins.begin(), pins.end(), [&](const Pin& p) { return p.name == name; });
+  if (pin == pins.end())
+    return {Code::kConflict, str_cat("pin '", printable(name), "' was removed at once")};
+  return describe(*pin);
+}
+
+Result<void> run_remove_pin(Session& session, const std::string& name) {
+  KEDGE_TRY(may_write(session));
+  Index* index = KEDGE_TRY(session.index(false));
+  KEDGE_TRY(committed(index->log().remove_pin(name, session.deadline())));
+  return {};
+}
+
+}  // namespace kedge

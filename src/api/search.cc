@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <utility>
+
+#include "api/operations.h"
+#include "api/references.h"
+#include "api/snippets.h"
+#include "base/strings.h"
+#include "simd/kernels.h"
+
+namespace kedge {
+
+Result<SnapshotPtr> open_snapshot(Session& session, std::optional<std::uint64_t> generation) {
+  Index* index = KEDGE_TRY(session.index(false));
+  if (generation) return index->at(*generation, session.deadline());
+  return index->latest(session.deadline());
+}
+
+Result<Space> space_of(const Snapshot& snapshot) {
+  if (snapshot.state().spaces.empty()) {
+    return {Code::kNotFound,
+            "the index is empty: nothing was synced into it yet (kedge sync SOURCE)"};
+  }
+  return snapshot.state().spaces.front();
+}
+
+Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptions& options) {
+  if (options.k == 0 || options.k > kMaxResults) {
+    return {Code::kInvalid, str_cat("k is ", options.k, ": it goes from 1 to ", kMaxResults)};
+  }
+  SearchRequest request;
+  request.space = KEDGE_TRY(space_of(snapshot)).id();
+  request.k = options.k;
+  request.group_by_object = options.group == Group::kObject;
+  request.collapse_equal = !options.all;
+  request.key_prefix = options.prefix;
+  request.allow_partial = options.allow_partial;
+  if (!options.source.empty()) {
+    const SourceEntry* source = snapshot.source(options.source);
+    if (source == nullptr) {
+      return {Code::kInvalid, str_cat("the index has no source ", printable(options.source),
+                                      " (kedge source list)")};
+    }
+    request.source = source->number;
+  }
+  return request;
+}
+
+SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, SearchResult found,
+                             const ResultOptions& options, std::string_view question) {
+  SearchResponse out;
+  out.partial = found.partial;
+  out.unreadable = std::move(found.unreadable);
+  out.generation = snapshot->generation();
+  Timestamp oldest;
+  for (const SourceEntry& source : snapshot->state().sources) {
+    if (!options.source.empty() && source.uri != options.source) continue;
+    if (oldest.micros == 0 || source.last_reconcile < oldest) oldest = source.last_reconcile;
+  }
+  out.synced_at = to_rfc3339(oldest);
+  for (const Hit& hit : found.hits) {
+    SearchHit shown;
+    shown.reference = make_reference(*snapshot, hit.object, &hit.chunk, hit.chunk_number);
+    shown.score = hit.score;
+    shown.distance = hit.distance;
+    out.hits.push_back(std::move(shown));
+  }
+  const double before = session.seconds();
+  const StoreUsage reads = session.source_usage();
+  add_snippets(session, snapshot, found.hits, options, question, out.hits);
+  out.explain.snippet_seconds = session.seconds() - before;
+  const StoreUsage asked = difference(session.source_usage(), reads);
+  out.explain.rounds_source = asked.reads + asked.stats > 0 ? 1 : 0;
+  out.explain.rounds_search = found.trace.rounds;
+  out.explain.requests = found.trace.requests + asked.reads + asked.stats;
+  out.explain.bytes = found.trace.bytes + asked.bytes_in;
+  out.explain.segments = found.trace.segments;
+  out.explain.rows = found.trace.rows_scanned;
+  out.explain.search_seconds = found.trace.seconds;
+  out.explain.simd = kernels().name;
+  return out;
+}
+
+Result<SearchResponse> run_search(Session& session, const SearchQuery& query) {
+  if (query.mode != "dense") {
+    return {Code::kUnsupported,
+            str_cat("mode '", printable(query.mode), "' is not known: this version has dense")};
+  }
+  if (query.text.empty()) return {Code::kInvalid, "the question is empty"};
+  if (query.text.size() > kMaxQuestionBytes) {
+    return {Code::kInvalid, str_cat("the question has ", query.text.size(), " bytes, more than ",
+                                    kMaxQuestionBytes)};
+  }
+  const double began = session.seconds();
+  const StoreUsage before = session.index_usage();
+  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(session, query.options.generation));
+  const StoreUsage opened = difference(session.index_usage(), before);
+  const double opened_at = session.seconds();
+  SearchRequest request = KEDGE_TRY(engine_request(*snapshot, query.options));
+  Embedder* embedder = KEDGE_TRY(session.embedder(KEDGE_TRY(space_of(*snapshot))));
+  const double loaded_at = session.seconds();
+  const std::vector<std::string> texts = {query.text};
+  request.query = KEDGE_TRY(embedder->embed_queries(texts));
+  const double embedded_at = session.seconds();
+  Index* index = KEDGE_TRY(session.index(false));
+  SearchResult found = KEDGE_TRY(index->search(snapshot, request, session.deadline()));
+  SearchResponse out =
+      make_response(session, snapshot, std::move(found), query.options, query.text);
+  out.explain.rounds_index = opened.reads > 1 ? 2 : opened.reads > 0 ? 1 : 0;
+  out.explain.requests += opened.reads;
+  out.explain.bytes += opened.bytes_in;
+  out.explain.open_seconds = opened_at - began;
+  out.explain.model_load_seconds = loaded_at - opened_at;
+  out.explain.embed_seconds = embedded_at - loaded_at;
+  return out;
+}
+
+}  // namespace kedge

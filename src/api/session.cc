@@ -1,0 +1,178 @@
+#include "api/session.h"
+
+#include <utility>
+
+#include "base/strings.h"
+#include "store/memory_store.h"
+#include "store/retry_store.h"
+
+namespace kedge {
+namespace {
+
+void add(StoreUsage& sum, const StoreCounts& counts) {
+  sum.reads += counts.of(Operation::kRead).requests;
+  sum.stats += counts.of(Operation::kStat).requests;
+  sum.puts += counts.of(Operation::kPut).requests;
+  sum.creates += counts.of(Operation::kCreate).requests;
+  sum.swaps += counts.of(Operation::kSwap).requests;
+  sum.removes += counts.of(Operation::kRemove).requests;
+  sum.lists += counts.of(Operation::kList).requests;
+  sum.bytes_in += counts.bytes_read();
+  sum.bytes_out += counts.bytes_written();
+}
+
+}  // namespace
+
+StoreUsage difference(const StoreUsage& later, const StoreUsage& earlier) {
+  return {.reads = later.reads - earlier.reads,
+          .stats = later.stats - earlier.stats,
+          .puts = later.puts - earlier.puts,
+          .creates = later.creates - earlier.creates,
+          .swaps = later.swaps - earlier.swaps,
+          .removes = later.removes - earlier.removes,
+          .lists = later.lists - earlier.lists,
+          .bytes_in = later.bytes_in - earlier.bytes_in,
+          .bytes_out = later.bytes_out - earlier.bytes_out};
+}
+
+Session::Session(ClientOptions options, ClientEnvironment environment)
+    : options_(std::move(options)), environment_(std::move(environment)) {}
+
+Deadline Session::deadline() const {
+  if (options_.timeout_seconds <= 0) return Deadline::never();
+  const auto micros = static_cast<std::int64_t>(options_.timeout_seconds * 1e6);
+  return Deadline::after(*environment_.clock, Duration(micros));
+}
+
+double Session::seconds() const {
+  return std::chrono::duration<double>(environment_.clock->monotonic()).count();
+}
+
+Environment Session::engine_environment(ObjectStore& store) {
+  return {.store = store,
+          .clock = *environment_.clock,
+          .random = *environment_.random,
+          .executor = *environment_.executor,
+          .log = *environment_.log};
+}
+
+Result<ObjectStore*> Session::index_store() {
+  if (index_store_ == nullptr) {
+    raw_index_store_ = KEDGE_TRY(environment_.open_index_store(options_.index));
+    retrying_index_store_ =
+        std::make_unique<RetryStore>(*raw_index_store_, *environment_.clock, *environment_.random);
+    index_store_ = std::make_unique<CountingStore>(*retrying_index_store_);
+  }
+  return index_store_.get();
+}
+
+Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool create) {
+  IndexOptions options;
+  options.cache_bytes = options_.memory_bytes / 2;
+  const Environment environment = engine_environment(store);
+  Result<std::unique_ptr<Index>> opened = Index::open(environment, options, deadline());
+  if (opened.ok() || opened.code() != Code::kNotFound) return opened;
+  if (!create) {
+    return Error{Code::kNotFound,
+                 str_cat("no index at ", printable(options_.index),
+                         ": make one with `kedge sync SOURCE`, or name another with --index")};
+  }
+  if (options_.read_only)
+    return Error{Code::kDenied, "this client was opened read-only: it makes no index"};
+  Result<std::unique_ptr<Index>> created = Index::create(environment, options, deadline());
+  // Two may create at once: the second opens what the first made.
+  if (!created.ok() && created.code() == Code::kConflict)
+    return Index::open(environment, options, deadline());
+  return created;
+}
+
+Result<Index*> Session::index(bool create) {
+  const std::lock_guard lock(mutex_);
+  if (index_ == nullptr) {
+    ObjectStore* store = KEDGE_TRY(index_store());
+    index_ = KEDGE_TRY(open_index(*store, create));
+  }
+  return index_.get();
+}
+
+Result<bool> Session::index_exists() {
+  const Result<Index*> opened = index(false);
+  if (opened.ok()) return true;
+  if (opened.code() == Code::kNotFound) return false;
+  return opened.error();
+}
+
+Result<Index*> Session::scratch_index() {
+  const std::lock_guard lock(mutex_);
+  if (scratch_index_ == nullptr) {
+    scratch_store_ = std::make_unique<MemoryStore>(*environment_.clock);
+    scratch_index_ =
+        KEDGE_TRY(Index::create(engine_environment(*scratch_store_), IndexOptions{}, deadline()));
+  }
+  return scratch_index_.get();
+}
+
+Result<ObjectStore*> Session::source(const std::string& uri, const Scope& scope) {
+  const std::lock_guard lock(mutex_);
+  const std::string key = str_cat(uri, scope.hidden ? "\n1" : "\n0", scope.gitignore ? "1" : "0");
+  const auto known = sources_.find(key);
+  if (known != sources_.end()) return known->second.counting.get();
+  Source source;
+  source.raw = KEDGE_TRY(
+      environment_.open_source_store({.uri = uri, .scope = scope, .index_folder = options_.index}));
+  source.retrying =
+      std::make_unique<RetryStore>(*source.raw, *environment_.clock, *environment_.random);
+  source.counting = std::make_unique<CountingStore>(*source.retrying);
+  return sources_.emplace(key, std::move(source)).first->second.counting.get();
+}
+
+Result<Embedder*> Session::embedder(const std::optional<Space>& space) {
+  const std::lock_guard lock(mutex_);
+  if (embedder_ == nullptr) embedder_ = KEDGE_TRY(environment_.open_embedder(space));
+  if (space && space->id() != embedder_->space().id()) {
+    return {Code::kInvalid,
+            str_cat("this index holds vectors of ", space->describe(), " (", space->revision,
+                    "), and the model is ", embedder_->space().describe(), " (",
+                    embedder_->space().revision,
+                    "): vectors of two models do not compare. Use the index's model (--model), or "
+                    "another index "
+                    "(--index)")};
+  }
+  return embedder_.get();
+}
+
+Result<EmbeddingCache*> Session::cache(const Space& space) {
+  const std::lock_guard lock(mutex_);
+  if (cache_ == nullptr) {
+    EmbeddingCacheOptions options;
+    options.spill_folder = environment_.scratch_folder;
+    ObjectStore* store = nullptr;
+    if (options_.cache.empty()) {
+      store = KEDGE_TRY(index_store());
+      options.prefix = "cache/";
+    } else {
+      cache_store_ = KEDGE_TRY(environment_.open_index_store(options_.cache));
+      store = cache_store_.get();
+    }
+    cache_ = KEDGE_TRY(EmbeddingCache::open(*store, space, *environment_.clock,
+                                            *environment_.random, *environment_.executor,
+                                            *environment_.log, options, deadline()));
+  }
+  return cache_.get();
+}
+
+StoreUsage Session::index_usage() {
+  const std::lock_guard lock(mutex_);
+  StoreUsage sum;
+  if (index_store_ != nullptr) add(sum, index_store_->counts());
+  return sum;
+}
+
+StoreUsage Session::source_usage() {
+  const std::lock_guard lock(mutex_);
+  StoreUsage sum;
+  for (const auto& [key, source] : sources_) add(sum, source.counting->counts());
+  return sum;
+}
+
+}  // namespace kedge

@@ -1,0 +1,76 @@
+// The opened parts of a client: index, sources, model, cache. Each is opened once, when first
+// needed, and kept. Threads: any; one mutex guards opening, none is held while working.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "api/environment.h"
+#include "embed/cache.h"
+#include "engine/index.h"
+#include "store/counting_store.h"
+
+namespace kedge {
+
+class Session {
+ public:
+  Session(ClientOptions options, ClientEnvironment environment);
+
+  // kNotFound: no index there, with what to do. `create` makes one.
+  Result<Index*> index(bool create);
+  // An empty index in memory: for a dry run where there is none.
+  Result<Index*> scratch_index();
+  // Whether an index exists; errors other than kNotFound are returned.
+  Result<bool> index_exists();
+
+  // The store of a source; kept by uri and listing options.
+  Result<ObjectStore*> source(const std::string& uri, const Scope& scope);
+  // For reads by key, which listing options do not change.
+  Result<ObjectStore*> source(const std::string& uri) { return source(uri, Scope{}); }
+
+  // The model, checked against the index's space.
+  Result<Embedder*> embedder(const std::optional<Space>& space);
+  // The embedding cache of the model's space.
+  Result<EmbeddingCache*> cache(const Space& space);
+
+  // Requests so far.
+  [[nodiscard]] StoreUsage index_usage();
+  [[nodiscard]] StoreUsage source_usage();
+
+  [[nodiscard]] const ClientOptions& options() const { return options_; }
+  [[nodiscard]] const ClientEnvironment& environment() const { return environment_; }
+  [[nodiscard]] Deadline deadline() const;
+  [[nodiscard]] double seconds() const;  // of the monotonic clock
+
+ private:
+  Result<std::unique_ptr<Index>> open_index(ObjectStore& store, bool create);
+  Environment engine_environment(ObjectStore& store);
+  Result<ObjectStore*> index_store();
+
+  ClientOptions options_;
+  ClientEnvironment environment_;
+  std::mutex mutex_;
+  std::unique_ptr<ObjectStore> raw_index_store_;
+  std::unique_ptr<ObjectStore> retrying_index_store_;
+  std::unique_ptr<CountingStore> index_store_;
+  std::unique_ptr<Index> index_;
+  std::unique_ptr<ObjectStore> scratch_store_;
+  std::unique_ptr<Index> scratch_index_;
+  struct Source {
+    std::unique_ptr<ObjectStore> raw;
+    std::unique_ptr<ObjectStore> retrying;
+    std::unique_ptr<CountingStore> counting;
+  };
+  std::map<std::string, Source> sources_;
+  std::unique_ptr<Embedder> embedder_;
+  std::unique_ptr<ObjectStore> cache_store_;
+  std::unique_ptr<EmbeddingCache> cache_;
+};
+
+// The later less the earlier.
+StoreUsage difference(const StoreUsage& later, const StoreUsage& earlier);
+
+}  // namespace kedge

@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <utility>
+
+#include "api/operations.h"
+#include "base/strings.h"
+
+namespace kedge {
+namespace {
+
+const char* phase_name(SyncPhase phase) {
+  switch (phase) {
+    case SyncPhase::kListing:
+      return "listing";
+    case SyncPhase::kComparing:
+      return "comparing";
+    case SyncPhase::kIndexing:
+      return "indexing";
+    case SyncPhase::kProving:
+      return "proving";
+    case SyncPhase::kCommitting:
+      return "committing";
+    case SyncPhase::kDone:
+      return "done";
+  }
+  return "";
+}
+
+Progress to_progress(const std::string& uri, const SyncProgress& progress) {
+  Progress out;
+  out.phase = phase_name(progress.phase);
+  out.source = uri;
+  out.listed = progress.listed;
+  out.objects = progress.to_do;
+  out.objects_done = progress.done;
+  out.bytes = progress.bytes_to_do;
+  out.bytes_done = progress.bytes_done;
+  out.chunks_embedded = progress.chunks_embedded;
+  out.chunks_from_cache = progress.chunks_from_cache;
+  return out;
+}
+
+// Given flags replace what is recorded, field by field.
+Scope merge_scope(const SourceEntry* recorded, const SyncRequest& request) {
+  Scope scope = recorded != nullptr ? scope_of(*recorded) : Scope{};
+  if (request.include) scope.include = *request.include;
+  if (request.exclude) scope.exclude = *request.exclude;
+  if (request.hidden) scope.hidden = *request.hidden;
+  if (request.gitignore) scope.gitignore = *request.gitignore;
+  return scope;
+}
+
+// A chunk of every length costs about the same per token, so one batch tells.
+double estimate_seconds(Embedder& embedder, std::uint64_t tokens) {
+  if (tokens == 0) return 0;
+  const std::vector<std::string> sample(
+      8,
+      "A sentence of ordinary length and words, repeated a few times, stands for the text that is "
+      "not embedded in "
+      "a dry run; its only purpose is to see how many tokens this machine can embed in a second.");
+  const EmbedUsage before = embedder.usage();
+  if (!embedder.embed_documents(sample).ok()) return 0;
+  const EmbedUsage warm = embedder.usage();
+  if (!embedder.embed_documents(sample).ok()) return 0;
+  const EmbedUsage after = embedder.usage();
+  const double seconds = after.seconds - warm.seconds;
+  const auto measured = static_cast<double>(warm.tokens - before.tokens);
+  return measured == 0 ? 0 : seconds / measured * static_cast<double>(tokens);
+}
+
+class SyncRun {
+ public:
+  SyncRun(Session& session, const SyncRequest& request) : session_(session), request_(request) {}
+
+  Result<SyncResult> go() {
+    if (session_.options().read_only && !request_.dry_run) {
+      return {Code::kDenied, "this client was opened read-only: it may not sync"};
+    }
+    index_ = KEDGE_TRY(open());
+    const SnapshotPtr snapshot = KEDGE_TRY(index_->latest(session_.deadline()));
+    const std::vector<std::string> uris = KEDGE_TRY(sources(*snapshot));
+    std::optional<Space> space;
+    if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
+    embedder_ = KEDGE_TRY(session_.embedder(space));
+    if (!request_.dry_run || KEDGE_TRY(session_.index_exists())) {
+      cache_ = KEDGE_TRY(session_.cache(embedder_->space()));
+    }
+    const StoreUsage index_before = session_.index_usage();
+    const StoreUsage source_before = session_.source_usage();
+    SyncResult out;
+    std::uint64_t tokens = 0;
+    for (const std::string& uri : uris) {
+      if (request_.stop.stop_requested()) break;
+      const SyncReport report = KEDGE_TRY(one(uri, snapshot->source(uri)));
+      tokens += report.tokens;
+      out.stopped |= report.stopped;
+      out.sources.push_back(to_counts(uri, report));
+    }
+    out.stopped |= request_.stop.stop_requested();
+    if (request_.dry_run) out.estimated_seconds = estimate_seconds(*embedder_, tokens);
+    out.index_usage = difference(session_.index_usage(), index_before);
+    out.source_usage = difference(session_.source_usage(), source_before);
+    return out;
+  }
+
+ private:
+  Result<Index*> open() {
+    if (request_.dry_run && !KEDGE_TRY(session_.index_exists())) return session_.scratch_index();
+    return session_.index(session_.options().create);
+  }
+
+  Result<std::vector<std::string>> sources(const Snapshot& snapshot) {
+    std::vector<std::string> uris;
+    for (const std::string& source : request_.sources) {
+      std::string uri = KEDGE_TRY(session_.environment().canonical_source(source));
+      if (std::find(uris.begin(), uris.end(), uri) == uris.end()) uris.push_back(std::move(uri));
+    }
+    if (request_.sources.empty()) {
+      for (const SourceEntry& entry : snapshot.state().sources) uris.push_back(entry.uri);
+      if (uris.empty())
+        return {Code::kInvalid, "the index has no source yet: name one (kedge sync SOURCE)"};
+    }
+    return uris;
+  }
+
+  Result<SyncReport> one(const std::string& uri, const SourceEntry* recorded) {
+    SyncOptions options;
+    options.source_uri = uri;
+    options.scope = merge_scope(recorded, request_);
+    options.max_object_bytes = request_.max_object_bytes;
+    options.memory_bytes = session_.options().memory_bytes / 2;
+    options.dry_run = request_.dry_run;
+    options.approve_deletes = request_.approve_deletes;
+    options.full = request_.full;
+    options.stop = request_.stop;
+    if (request_.progress) {
+      options.progress = [&](const SyncProgress& progress) {
+        request_.progress(to_progress(uri, progress));
+      };
+    }
+    ObjectStore* source = KEDGE_TRY(session_.source(uri, *options.scope));
+    const ClientEnvironment& environment = session_.environment();
+    const SyncEnvironment sync{.index = *index_,
+                               .source = *source,
+                               .embedder = *embedder_,
+                               .cache = cache_,
+                               .clock = *environment.clock,
+                               .random = *environment.random,
+                               .executor = *environment.executor,
+                               .log = *environment.log,
+                               .scratch_folder = environment.scratch_folder};
+    return sync_source(sync, options, Deadline::never());
+  }
+
+  Session& session_;
+  const SyncRequest& request_;
+  Index* index_ = nullptr;
+  Embedder* embedder_ = nullptr;
+  EmbeddingCache* cache_ = nullptr;
+};
+
+}  // namespace
+
+SyncCounts to_counts(const std::string& uri, const SyncReport& report) {
+  SyncCounts out;
+  out.source = uri;
+  out.listed = report.listed;
+  out.indexed = report.indexed;
+  out.failed = report.failed;
+  out.skipped = report.skipped;
+  out.pending = report.pending;
+  out.vanished = report.vanished;
+  out.added = report.added;
+  out.changed = report.changed;
+  out.unchanged = report.unchanged;
+  out.rewritten = report.rewritten;
+  out.deleted = report.deleted;
+  out.withheld = report.withheld;
+  out.unproven = report.unproven;
+  out.objects_read = report.objects_read;
+  out.bytes_read = report.bytes_read;
+  out.chunks = report.chunks;
+  out.chunks_embedded = report.chunks_embedded;
+  out.chunks_from_cache = report.chunks_from_cache;
+  out.tokens = report.tokens;
+  out.split_objects = report.split_objects;
+  out.seconds = report.seconds;
+  out.model_seconds = report.model_seconds;
+  out.commits = report.commits;
+  out.generation = report.generation;
+  out.stopped = report.stopped;
+  out.proven_unchanged = report.proven_unchanged;
+  for (const ObjectProblem& problem : report.problems)
+    out.problems.push_back({problem.key, problem.reason});
+  return out;
+}
+
+Result<SyncResult> run_sync(Session& session, const SyncRequest& request) {
+  return SyncRun(session, request).go();
+}
+
+}  // namespace kedge
