@@ -15,7 +15,10 @@ namespace kedge {
 inline constexpr std::string_view kTypeText = "text/plain";
 inline constexpr std::string_view kTypeMarkdown = "text/markdown";
 inline constexpr std::string_view kTypeHtml = "text/html";
+inline constexpr std::string_view kTypeSource =
+    "text/x-source";  // source code, configuration, XML: as they are
 inline constexpr std::string_view kTypeCsv = "text/csv";
+inline constexpr std::string_view kTypeTsv = "text/tab-separated-values";
 inline constexpr std::string_view kTypeJson = "application/json";
 inline constexpr std::string_view kTypeJsonLines = "application/x-ndjson";
 inline constexpr std::string_view kTypeLog = "text/x-log";
@@ -26,8 +29,9 @@ enum class BlockKind : std::uint8_t {
   kListItem,
   kCode,
   kTableRow,
-  kRecord,
-  kLogLines
+  kRecord,    // an object in an array of JSON, a line of JSON Lines
+  kField,     // a member of JSON outside of records, the front matter of Markdown
+  kLogLines,  // an entry of a log with the lines that continue it
 };
 
 // A run of text that is not cut if it fits a chunk. Blocks are in order of their bytes and do not
@@ -49,7 +53,7 @@ struct SpanContext {
   std::string media_type;
   std::string charset = "UTF-8";  // an ICU converter name
   std::string
-      context;  // format-specific: column names of a CSV, the path of a JSON value, "pre" in HTML
+      context;  // format-specific, docs/extract.md: the columns of a CSV, the path of a JSON value
 };
 
 struct Extraction {
@@ -81,8 +85,30 @@ TypeDecision decide_type(const ExtractHint& hint, ByteView first_bytes);
 Result<Extraction> extract(ByteView raw, const ExtractHint& hint);
 
 // The text of bytes [begin, end) of an object, from those bytes alone. For blocks and for chunks
-// (runs of blocks).
+// (runs of blocks): the texts of the blocks with separator() between them.
 Result<std::string> extract_span(ByteView bytes, const SpanContext& context);
+
+// What stands between the texts of two neighbouring blocks: a line end between items of one list,
+// table or log, else an empty line.
+std::string_view separator(BlockKind before, BlockKind after);
+
+// The text of a span and where it comes from, for cutting a block that is too long for one chunk. A
+// cut before a character at text[i] is safe where offsets[i] > offsets[i - 1]: bytes that share an
+// offset stand for one thing.
+struct MappedText {
+  std::string text;
+  std::vector<std::uint32_t> offsets;  // of each byte of `text`, into the span; not decreasing
+  std::vector<std::uint32_t>
+      line_starts;  // offsets into the span where a line begins, without the first
+};
+Result<MappedText> map_span(ByteView bytes, const SpanContext& context);
+
+// The context that holds behind `bytes`, given the one before them: what SpanContext::context must
+// be for a span that begins there.
+Result<std::string> context_after(ByteView bytes, const SpanContext& context);
+
+// Larger objects are kExhausted: extraction holds an object and its text in memory.
+inline constexpr std::size_t kMaxExtractBytes = std::size_t{256} << 20;
 
 // Part of the recipe: another version means that objects count as changed.
 inline constexpr std::uint32_t kExtractorVersion = 1;
