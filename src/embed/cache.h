@@ -30,6 +30,20 @@ struct EmbeddingCacheOptions {
   std::uint64_t memory_bytes = 32ULL << 20;
 };
 
+// What the cache holds, as of the last look at its head.
+struct EmbeddingCacheStats {
+  std::uint64_t packs = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t pack_bytes = 0;
+  std::uint64_t pending = 0;        // vectors not in a pack yet
+  std::uint64_t adopted = 0;        // vectors taken over from spills of ended processes
+  std::uint64_t spilled_bytes = 0;  // written locally by this process
+};
+
+inline constexpr std::size_t kMaxPendingPacks =
+    8;                                        // packs' worth of vectors held while the store fails
+inline constexpr std::size_t kPackFanIn = 8;  // packs of one tier that are merged
+
 // Threads: one at a time.
 class EmbeddingCache {
  public:
@@ -51,6 +65,7 @@ class EmbeddingCache {
   virtual Status flush(Deadline deadline) = 0;
   // Collects unnamed packs.
   virtual Status collect(Deadline deadline) = 0;
+  [[nodiscard]] virtual EmbeddingCacheStats stats() const = 0;
 };
 
 // The key of a model input: 128 bits of SHA-256 over the space's id and the exact input.
