@@ -1,0 +1,229 @@
+// The main job end to end on real folders with the embedder of tests.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/hash.h"
+#include "base/strings.h"
+#include "kedge/client.h"
+#include "store/folder_store.h"
+
+namespace kedge {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ApiTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::temp_directory_path() / ("kedge-api-" + Id128::random(system_random()).hex());
+    fs::create_directories(root_ / "docs/deep");
+    write("leave.md",
+          "# Leave\n\nParental leave lasts twenty weeks and may be split in two parts.\n");
+    write("deep/pumps.txt", "The bilge pump is reset with the red lever behind the hatch.\n");
+    write("prices.csv", "item,price\nanchor,120\nrope,15\n");
+    write("empty.txt", "");
+    write("photo.png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16));
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  // Old enough not to be racy.
+  void write(const std::string& name, const std::string& text, int age_hours = 24) {
+    const fs::path path = root_ / "docs" / name;
+    std::ofstream(path, std::ios::binary) << text;
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(age_hours));
+  }
+
+  // Until the kernel's clock is past the stamps of what was just written: they are racy before.
+  static void settle() {
+    const auto until = std::chrono::steady_clock::now() + 2 * kStampGranularity;
+    while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  }
+
+  std::unique_ptr<Client> open() {
+    ClientOptions options;
+    options.index = (root_ / "docs/.kedge").string();
+    options.model = "test:64";
+    options.scratch_folder = (root_ / "scratch").string();
+    options.threads = 2;
+    options.create = true;
+    auto client = Client::open(options);
+    EXPECT_TRUE(client.ok()) << client.error().message;
+    return std::move(client).value();
+  }
+
+  SyncCounts sync(Client& client, SyncRequest request = {}) {
+    settle();
+    if (request.sources.empty()) request.sources = {(root_ / "docs").string()};
+    auto result = client.sync(request);
+    EXPECT_TRUE(result.ok()) << result.error().message;
+    if (!result.ok()) return {};
+    const SyncCounts& counts = result->sources.at(0);
+    EXPECT_EQ(counts.listed,
+              counts.indexed + counts.failed + counts.skipped + counts.pending + counts.vanished);
+    return counts;
+  }
+
+  SearchResponse search(Client& client, const std::string& text) {
+    SearchQuery query;
+    query.text = text;
+    auto found = client.search(query);
+    EXPECT_TRUE(found.ok()) << found.error().message;
+    return found.ok() ? std::move(found).value() : SearchResponse{};
+  }
+
+  fs::path root_;
+};
+
+TEST_F(ApiTest, SyncsSearchesAndGetsTheRawBytes) {
+  const auto client = open();
+  const SyncCounts counts = sync(*client);
+  EXPECT_EQ(counts.listed, 5U);
+  EXPECT_EQ(counts.skipped, 1U);
+  EXPECT_EQ(counts.added, 4U);
+  const SearchResponse found = search(*client, "the bilge pump is reset with the red lever");
+  ASSERT_FALSE(found.hits.empty());
+  const SearchHit& best = found.hits.front();
+  EXPECT_EQ(best.reference.key, "deep/pumps.txt");
+  EXPECT_EQ(best.proof, Proof::kVerified) << best.proof_detail;
+  EXPECT_NE(best.snippet.find("red lever"), std::string::npos);
+  EXPECT_FALSE(best.reference.synced_at.empty());
+  const auto back = reference_from_json(to_json(best.reference));
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  const auto got = client->get({{*back, false}, {*back, true}});
+  ASSERT_TRUE(got.ok()) << got.error().message;
+  for (const GetOutcome& outcome : *got) {
+    EXPECT_EQ(outcome.status, GetStatus::kOk) << outcome.detail;
+    EXPECT_NE(outcome.bytes.find("red lever"), std::string::npos);
+  }
+}
+
+TEST_F(ApiTest, DriftIsSeenShownAndHealed) {
+  const auto client = open();
+  sync(*client);
+  write("leave.md", "# Leave\n\nParental leave lasts thirty weeks.\n", 1);
+  fs::remove(root_ / "docs/prices.csv");
+  write("new.txt", "A brand new note about fenders.\n", 1);
+  const SearchResponse stale = search(*client, "parental leave lasts twenty weeks");
+  ASSERT_FALSE(stale.hits.empty());
+  EXPECT_EQ(stale.hits.front().reference.key, "leave.md");
+  EXPECT_EQ(stale.hits.front().proof, Proof::kChanged);
+  EXPECT_TRUE(stale.hits.front().snippet.empty()) << "what is not true any more must not be shown";
+  const auto reference = client->resolve("leave.md", {});
+  ASSERT_TRUE(reference.ok());
+  EXPECT_EQ(client->get({{*reference, true}})->front().status, GetStatus::kChanged);
+  EXPECT_EQ(client->get({{*client->resolve("prices.csv", {}), true}})->front().status,
+            GetStatus::kGone);
+  const auto drift = client->verify({});
+  ASSERT_TRUE(drift.ok()) << drift.error().message;
+  EXPECT_FALSE(drift->clean());
+  EXPECT_EQ(drift->sources[0].changed, 1U);
+  EXPECT_EQ(drift->sources[0].gone, 1U);
+  EXPECT_EQ(drift->sources[0].missing, 1U);
+  const SyncCounts healed = sync(*client);
+  EXPECT_EQ(healed.changed, 1U);
+  EXPECT_EQ(healed.added, 1U);
+  EXPECT_EQ(healed.deleted, 1U);
+  EXPECT_EQ(healed.objects_read, 2U);
+  const auto clean = client->verify({});
+  ASSERT_TRUE(clean.ok());
+  EXPECT_TRUE(clean->clean());
+  EXPECT_TRUE(clean->sources[0].proven_equal);
+  EXPECT_EQ(client->resolve("prices.csv", {}).code(), Code::kNotFound);
+}
+
+// The promise of the embedding cache and of the set hash: what did not change costs nothing.
+TEST_F(ApiTest, UnchangedIsProvenAndTouchedIsNotPaidAgain) {
+  {
+    const auto client = open();
+    sync(*client);
+    // The skipped and racy rules settle in one more run: files were written just now (ctime).
+    sync(*client);
+  }
+  const auto client = open();
+  for (const auto& entry : fs::recursive_directory_iterator(root_ / "docs")) {
+    if (entry.is_regular_file() && entry.path().string().find(".kedge") == std::string::npos) {
+      fs::last_write_time(entry.path(), fs::file_time_type::clock::now() - std::chrono::hours(30));
+    }
+  }
+  const SyncCounts touched = sync(*client);
+  EXPECT_EQ(touched.rewritten + touched.skipped, 5U);
+  EXPECT_EQ(touched.chunks_embedded, 0U);
+}
+
+TEST_F(ApiTest, LargeLossesAreWithheldUntilApproved) {
+  const auto client = open();
+  sync(*client);
+  fs::remove_all(root_ / "docs/deep");
+  for (const char* name : {"leave.md", "prices.csv", "empty.txt", "photo.png"})
+    fs::remove(root_ / "docs" / name);
+  const SyncCounts held = sync(*client);
+  EXPECT_EQ(held.withheld, 5U);
+  EXPECT_EQ(held.deleted, 0U);
+  EXPECT_EQ(client->status({})->sources[0].withheld_deletes, 5U);
+  SyncRequest wrong;
+  wrong.approve_deletes = 4;
+  EXPECT_EQ(sync(*client, wrong).withheld, 5U);
+  SyncRequest right;
+  right.approve_deletes = 5;
+  EXPECT_EQ(sync(*client, right).deleted, 5U);
+  EXPECT_TRUE(client->verify({})->clean());
+}
+
+TEST_F(ApiTest, DryRunWritesNothing) {
+  const auto client = open();
+  SyncRequest dry;
+  dry.dry_run = true;
+  const SyncCounts counts = sync(*client, dry);
+  EXPECT_EQ(counts.added, 4U);
+  EXPECT_GT(counts.tokens, 0U);
+  EXPECT_FALSE(fs::exists(root_ / "docs/.kedge/head"));
+}
+
+TEST_F(ApiTest, SimilarLeavesOutItselfAndEqualOnes) {
+  write("twin.txt", "The bilge pump is reset with the red lever behind the hatch.\n");
+  write("pump2.txt", "Another bilge pump is reset with a blue lever.\n");
+  const auto client = open();
+  sync(*client);
+  SimilarQuery query;
+  query.like = {"deep/pumps.txt"};
+  const auto found = client->similar(query);
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  ASSERT_FALSE(found->hits.empty());
+  EXPECT_EQ(found->hits.front().reference.key, "pump2.txt");
+  for (const SearchHit& hit : found->hits) {
+    EXPECT_NE(hit.reference.key, "deep/pumps.txt");
+    EXPECT_NE(hit.reference.key, "twin.txt");
+  }
+}
+
+TEST_F(ApiTest, HistoryRollbackPinsDropAndDoctor) {
+  const auto client = open();
+  sync(*client);
+  const std::uint64_t before = client->status({})->generation;
+  ASSERT_TRUE(client->add_pin("release", before).ok());
+  write("new.txt", "Fenders protect the hull.\n", 1);
+  sync(*client);
+  ASSERT_TRUE(client->resolve("new.txt", {}).ok());
+  const auto rolled = client->rollback(before);
+  ASSERT_TRUE(rolled.ok()) << rolled.error().message;
+  EXPECT_EQ(client->resolve("new.txt", {}).code(), Code::kNotFound);
+  EXPECT_EQ(client->pins()->size(), 1U);
+  ASSERT_TRUE(client->remove_pin("release").ok());
+  EXPECT_GE(client->history(100)->size(), 4U);
+  const auto gc = client->gc({});
+  ASSERT_TRUE(gc.ok()) << gc.error().message;
+  EXPECT_EQ(gc->removed, 0U) << "all of it is younger than the grace";
+  const auto doctor = client->doctor();
+  ASSERT_TRUE(doctor.ok());
+  for (const Check& check : doctor->checks)
+    EXPECT_TRUE(check.ok) << check.name << ": " << check.detail;
+  ASSERT_TRUE(client->drop().ok());
+  EXPECT_EQ(open()->status({}).code(), Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace kedge
