@@ -17,8 +17,7 @@ option(KEDGE_FUZZ "build the fuzzers with libFuzzer (clang); without it they are
 
 add_compile_options(-Wall -Wextra -Wconversion -Werror -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  # g++ is the compiler of record; clang is used for fuzzing and warns about other conversions.
-  add_compile_options(-Wno-error)
+  add_compile_options(-w)  # clang only fuzzes; g++ is the compiler whose warnings count
 endif()
 if(KEDGE_SANITIZE)
   add_compile_options(-fsanitize=${KEDGE_SANITIZE} -fno-sanitize-recover=all)

@@ -19,7 +19,7 @@ file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true ${CMAKE_SOURCE_DIR}/te
 foreach(folder IN LISTS folders)
   get_filename_component(name ${folder} NAME)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cc)
-  if(sources)
+  if(sources AND NOT KEDGE_FUZZ)
     kedge_program(${name}_tests ${sources})
     target_link_libraries(${name}_tests PRIVATE GTest::gtest_main GTest::gmock)
     add_test(NAME ${name}_tests COMMAND ${name}_tests)

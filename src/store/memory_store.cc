@@ -115,7 +115,7 @@ Written MemoryStore::write(std::string_view key, ByteView body) {
   object->info.last_modified = time();
   object->info.tag.value =
       options_.tags == MemoryTags::kContent ? xxh3_128(body).hex() : str_cat("w", writes_);
-  const Written written{object->info.tag, object->info.last_modified};
+  Written written{object->info.tag, object->info.last_modified};
   objects_.insert_or_assign(std::string(key), std::move(object));
   return written;
 }
