@@ -1,0 +1,70 @@
+// What a command is: declared once, as data. The parser, the help, the completion, the environment
+// and the configuration all read these tables, so that they cannot disagree.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kedge/result.h"
+
+namespace kedge::cli {
+
+class Session;
+
+using Setter = std::function<Status(const std::vector<std::string>&)>;
+
+// One option: --max-object-size, KEDGE_MAX_OBJECT_SIZE, max-object-size in the configuration.
+struct Option {
+  std::string name;
+  std::string value;  // what the help calls its value: "SIZE"; "": a switch
+  std::string help;
+  Setter set;  // takes the values; a switch gets "true" or "false"
+  std::vector<std::string> choices = {};
+  bool repeats = false;
+  bool takes_all = false;  // "--not a b c": every word up to the next option
+  // Whether the environment and the configuration may set it: never for what acts once.
+  bool configurable = true;
+  std::string letters = "";  // "k": -k too
+};
+
+struct Argument {
+  std::string name;  // "SOURCE"
+  std::string help;
+  std::size_t least = 1, most = 1;
+  Setter set;
+};
+inline constexpr std::size_t kMaxArguments = 1'000'000;
+
+struct Command {
+  std::string name;     // "sync", "pin add"
+  std::string summary;  // one line
+  std::string details;  // a paragraph, or ""
+  std::vector<std::string> examples;
+  std::vector<Argument> arguments;
+  std::vector<Option> options;
+  bool opens_index = true;                     // takes --index and what belongs to it
+  std::function<Result<int>(Session&)> run{};  // the exit code
+};
+
+// ---- setters of common kinds; the targets outlive the command
+Setter into(std::string* target);
+Setter into(std::vector<std::string>* target);
+Setter into(std::optional<std::vector<std::string>>* target);
+Setter into(bool* target);
+Setter into(std::optional<bool>* target, bool value_when_set);
+Setter number_into(std::uint64_t* target, std::uint64_t most);
+Setter number_into(std::optional<std::uint64_t>* target, std::uint64_t most);
+Setter number_into(std::uint32_t* target);
+Setter size_into(std::uint64_t* target);
+Setter size_into(std::optional<std::uint64_t>* target);
+Setter seconds_into(double* target);
+
+Option make_switch(std::string name, std::string help, Setter set, bool configurable = true);
+
+}  // namespace kedge::cli

@@ -1,0 +1,24 @@
+// Results as JSON: one document a command, ending with a newline, always valid UTF-8.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kedge/client.h"
+
+namespace kedge::cli {
+
+std::string json_of(const Error& error, const std::string& hint);
+std::string json_of(const SyncResult& result);
+std::string json_of(const SearchResponse& response);
+std::string json_of(const VerifyResult& result);
+std::string json_of(const StatusReport& report);
+std::string json_of(const DoctorReport& report);
+std::string json_of(const GcReport& report);
+std::string json_of(const std::vector<Generation>& generations);
+std::string json_of(const std::vector<PinInfo>& pins);
+std::string json_of(const std::vector<GetRequest>& requests,
+                    const std::vector<GetOutcome>& outcomes);
+
+}  // namespace kedge::cli

@@ -1,0 +1,108 @@
+#include "cli/program.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/help.h"
+#include "cli/parser.h"
+#include "cli/terminal_text.h"
+
+namespace kedge::cli {
+
+std::vector<Command> all_commands() {
+  return {sync_command(),        search_command(),        similar_command(),  get_command(),
+          status_command(),      verify_command(),        gc_command(),       history_command(),
+          rollback_command(),    pin_add_command(),       pin_list_command(), pin_remove_command(),
+          source_list_command(), source_remove_command(), drop_command(),     doctor_command(),
+          version_command()};
+}
+
+namespace {
+
+// Takes the one or two words of the command's name off the front.
+const Command* find_command(const std::vector<Command>& commands, std::vector<std::string>& words) {
+  for (const std::size_t count : {std::size_t{2}, std::size_t{1}}) {
+    if (words.size() < count) continue;
+    const std::string name = count == 2 ? words[0] + " " + words[1] : words[0];
+    const auto found = std::find_if(commands.begin(), commands.end(),
+                                    [&](const Command& command) { return command.name == name; });
+    if (found == commands.end()) continue;
+    words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
+    return &*found;
+  }
+  return nullptr;
+}
+
+int usage(Runtime& runtime, const Error& error, const std::string& hint) {
+  report_error(runtime.console, false, error, hint);
+  return kExitUsage;
+}
+
+int unknown_command(Runtime& runtime, const std::vector<Command>& commands,
+                    const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  for (const Command& command : commands) {
+    names.push_back(command.name);
+    if (command.name.starts_with(words[0] + " ")) {
+      runtime.console.err(group_help(words[0], commands, runtime.console.err_stream.width));
+      return kExitUsage;
+    }
+  }
+  const std::string near = nearest(words[0], names);
+  return usage(
+      runtime, {Code::kInvalid, "there is no command '" + visible(words[0]) + "'"},
+      near.empty() ? "`kedge --help` lists the commands" : "did you mean `kedge " + near + "`?");
+}
+
+int run_command(Runtime& runtime, const Command& command, const std::vector<std::string>& words) {
+  Settings settings;
+  const std::vector<Option> common = common_options(&settings, command.opens_index);
+  std::vector<Option> options = command.options;
+  options.insert(options.end(), common.begin(), common.end());
+  const std::string hint = "`kedge " + command.name + " --help` explains it";
+  const Result<Parsed> parsed = parse_words(options, words);
+  if (!parsed.ok()) return usage(runtime, parsed.error(), hint);
+  if (parsed->help) {
+    runtime.console.out(command_help(command, common, runtime.console.out_stream.width));
+    return runtime.console.flush() ? kExitDone : kExitFailed;
+  }
+  const auto named = parsed->options.find("config");
+  const std::string config_path =
+      named == parsed->options.end() || named->second.empty() ? "" : named->second.back();
+  const Result<Config> config = load_config(runtime.environment, config_path);
+  if (!config.ok()) return usage(runtime, config.error(), "");
+  Status status = apply_options(options, *parsed, runtime.environment, *config);
+  if (status.ok()) status = apply_arguments(command, parsed->arguments);
+  if (!status.ok()) return usage(runtime, status.error(), hint);
+  Session session(runtime, settings);
+  const Result<int> code = command.run(session);
+  session.progress().erase();
+  if (!code.ok()) {
+    report_error(runtime.console, settings.json, code.error(), "");
+    return code.code() == Code::kInvalid ? kExitUsage : kExitFailed;
+  }
+  if (!runtime.console.flush()) {
+    report_error(runtime.console, false, {Code::kExhausted, "standard output could not be written"},
+                 "");
+    return kExitFailed;
+  }
+  return *code;
+}
+
+}  // namespace
+
+int run_program(Runtime& runtime, std::vector<std::string> words) {
+  const std::vector<Command> commands = all_commands();
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    runtime.console.out(program_help(commands, runtime.console.out_stream.width));
+    return words.empty() ? kExitUsage : kExitDone;
+  }
+  if (words[0] == "--version") words[0] = "version";
+  const Command* command = find_command(commands, words);
+  if (command == nullptr) return unknown_command(runtime, commands, words);
+  return run_command(runtime, *command, words);
+}
+
+}  // namespace kedge::cli

@@ -1,0 +1,153 @@
+#include "cli/session.h"
+
+#include <utility>
+
+#include "cli/find_index.h"
+#include "cli/json.h"
+#include "cli/terminal_text.h"
+
+namespace kedge::cli {
+namespace {
+
+std::string_view hint_of(Code code) {
+  switch (code) {
+    case Code::kDenied:
+      return "check the credentials, and what they may read and write";
+    case Code::kConflict:
+      return "somebody else changed the index meanwhile: run the command again";
+    case Code::kExpired:
+      return "what was read has been collected meanwhile: run the command again";
+    case Code::kUnavailable:
+      return "run the command again later; `kedge doctor` checks the store";
+    case Code::kCorrupt:
+      return "`kedge verify --full` tells what is damaged";
+    case Code::kExhausted:
+      return "a limit was met: --memory, --max-object-size, or free room on the disk";
+    case Code::kInternal:
+      return "this is a bug in Kedge: please report it with the command that you ran";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::vector<Option> common_options(Settings* settings, bool opens_index) {
+  std::vector<Option> options;
+  if (opens_index) {
+    options = {
+        {.name = "index",
+         .value = "URL",
+         .help = "path or URL of the index",
+         .set = into(&settings->index)},
+        {.name = "model",
+         .value = "DIR",
+         .help = "folder of the embedding model (default: all-MiniLM-L6-v2)",
+         .set = into(&settings->model)},
+        {.name = "cache",
+         .value = "URL",
+         .help = "embedding cache, may be shared (default: INDEX/cache)",
+         .set = into(&settings->cache)},
+        {.name = "memory",
+         .value = "SIZE",
+         .help = "limit of buffers and caches (default: 512MiB)",
+         .set = size_into(&settings->memory_bytes)},
+        {.name = "threads",
+         .value = "N",
+         .help = "threads to compute with (default: all cores)",
+         .set = number_into(&settings->threads)},
+        {.name = "timeout",
+         .value = "SECONDS",
+         .help = "limit of each call that reads (default: none)",
+         .set = seconds_into(&settings->timeout_seconds)},
+        {.name = "scratch",
+         .value = "DIR",
+         .help = "folder for temporary files (default: ~/.local/state/kedge)",
+         .set = into(&settings->scratch)},
+    };
+  }
+  options.push_back({.name = "config",
+                     .value = "FILE",
+                     .help = "configuration file (default: ./kedge.toml, then "
+                             "~/.config/kedge/config.toml)",
+                     .set = into(&settings->config),
+                     .configurable = false});
+  options.push_back(make_switch("json", "print JSON", into(&settings->json)));
+  Option quiet = make_switch("quiet", "no progress and no remarks", into(&settings->quiet));
+  quiet.letters = "q";
+  options.push_back(std::move(quiet));
+  Option verbose = make_switch("verbose", "say more about what happens", into(&settings->verbose));
+  verbose.letters = "v";
+  options.push_back(std::move(verbose));
+  return options;
+}
+
+Session::Session(Runtime& runtime, const Settings& settings)
+    : runtime_(runtime),
+      settings_(settings),
+      progress_(runtime.console, runtime.seconds, settings.quiet) {}
+
+Result<std::string> Session::index() {
+  if (!settings_.index.empty()) return settings_.index;
+  Result<IndexChoice> choice = find_index(runtime_.environment);
+  if (!choice.ok()) return choice.error();
+  if (choice->from_state) note("using the index synced last: " + visible(choice->index));
+  return choice->index;
+}
+
+Result<Client*> Session::client(Access access) {
+  Result<std::string> found = index();
+  if (!found.ok()) return found.error();
+  return open(*found, access, false);
+}
+
+Result<Client*> Session::creating_client(const std::string& index) {
+  return open(index, Access::kWrite, true);
+}
+
+Result<Client*> Session::open(const std::string& index, Access access, bool create) {
+  ClientOptions options;
+  options.index = index;
+  options.model = settings_.model;
+  options.cache = settings_.cache;
+  options.scratch_folder = settings_.scratch;
+  options.threads = settings_.threads;
+  options.memory_bytes = settings_.memory_bytes;
+  options.timeout_seconds = settings_.timeout_seconds;
+  options.create = create;
+  options.read_only = access == Access::kRead;
+  options.on_message = [this](MessageLevel level, std::string_view text) {
+    const MessageLevel least = settings_.verbose ? MessageLevel::kDebug
+                               : settings_.quiet ? MessageLevel::kError
+                                                 : MessageLevel::kWarning;
+    if (level < least) return;
+    const bool problem = level >= MessageLevel::kWarning;
+    progress_.message((problem ? "kedge: warning: " : "kedge: ") + visible(text));
+  };
+  Result<std::unique_ptr<Client>> opened = runtime_.open_client(std::move(options));
+  if (!opened.ok()) return opened.error();
+  client_ = std::move(opened).value();
+  return client_.get();
+}
+
+void Session::note(std::string_view line) {
+  if (!settings_.quiet) progress_.message("kedge: " + std::string(line));
+}
+
+void Session::warn(std::string_view line) {
+  progress_.message("kedge: warning: " + std::string(line));
+}
+
+int Session::usage_error(const std::string& message) {
+  report_error(console(), json(), {Code::kInvalid, message}, "");
+  return kExitUsage;
+}
+
+void report_error(Console& console, bool json, const Error& error, std::string hint) {
+  if (hint.empty()) hint = hint_of(error.code);
+  if (json) console.out(json_of(error, hint));
+  console.err("kedge: " + visible_lines(error.message) + "\n");
+  if (!hint.empty()) console.err("       " + hint + "\n");
+}
+
+}  // namespace kedge::cli

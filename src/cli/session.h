@@ -1,0 +1,86 @@
+// One run of one command: its settings, its streams, its client.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/environment.h"
+#include "cli/progress.h"
+#include "kedge/client.h"
+
+namespace kedge::cli {
+
+// Exit codes; 130 is cli/interrupt.h.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitDiffers = 3;  // done, but drift, withheld deletes or a partial result
+inline constexpr int kExitStopped = 4;  // by a signal; what was finished is committed
+
+// What comes from outside the program.
+struct Runtime {
+  Environment environment;
+  Console& console;
+  std::function<Result<std::unique_ptr<Client>>(ClientOptions)> open_client;
+  std::function<double()> seconds;  // monotonic
+};
+
+// The options that every command has.
+struct Settings {
+  std::string index, config, model, cache, scratch;
+  std::uint64_t memory_bytes = ClientOptions{}.memory_bytes;
+  std::uint32_t threads = 0;
+  double timeout_seconds = 0;
+  bool json = false, quiet = false, verbose = false;
+};
+// The options of a command that reads an index, or of one that does not.
+std::vector<Option> common_options(Settings* settings, bool opens_index);
+
+enum class Access { kRead, kWrite };
+
+class Session {
+ public:
+  // Both outlive it.
+  Session(Runtime& runtime, const Settings& settings);
+
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] const Environment& environment() const { return runtime_.environment; }
+  [[nodiscard]] bool json() const { return settings_.json; }
+  Console& console() { return runtime_.console; }
+  ProgressDisplay& progress() { return progress_; }
+
+  // The index that the settings name, or the one that is found (cli/find_index.h).
+  Result<std::string> index();
+  // Opens index(). The client lives as long as the session.
+  Result<Client*> client(Access access);
+  // Opens this index, and makes it if there is none.
+  Result<Client*> creating_client(const std::string& index);
+
+  // A result, on standard output.
+  void print(std::string_view text) { console().out(text); }
+  // A remark for a person, on standard error: nothing with --quiet.
+  void note(std::string_view line);
+  // A warning, on standard error, always.
+  void warn(std::string_view line);
+  // Says that the command was used wrongly; returns the exit code.
+  int usage_error(const std::string& message);
+
+ private:
+  Result<Client*> open(const std::string& index, Access access, bool create);
+
+  Runtime& runtime_;
+  const Settings& settings_;
+  ProgressDisplay progress_;
+  std::unique_ptr<Client> client_;
+};
+
+// Writes an error as a person or a program reads it; an empty hint is chosen by the error's code.
+void report_error(Console& console, bool json, const Error& error, std::string hint);
+
+}  // namespace kedge::cli
