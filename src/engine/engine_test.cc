@@ -77,7 +77,8 @@ TEST(Engine, CommitsFindsSearchesScansAndMerges) {
   for (int round = 0; round < 12; ++round) {
     bench.clock.advance(std::chrono::seconds(10));
     std::vector<Intent> intents;
-    for (int i = 0; i < 5; ++i) intents.push_back(bench.put(str_cat("k", (round * 3 + i) % 20), 3, str_cat("t", round)));
+    for (int i = 0; i < 5; ++i)
+      intents.push_back(bench.put(str_cat("k", (round * 3 + i) % 20), 3, str_cat("t", round)));
     auto done = bench.index->commit(std::move(intents), {}, {}, Deadline::never());
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(done->puts, 5U);

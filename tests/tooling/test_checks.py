@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
     "src/LAYERS": "base:\nstore: base\ncli: base store\n",
     "src/base/a.h": '#pragma once\n#include "kedge/result.h"\n',
-    "src/store/b.cc": '#include "base/a.h"\n// docs/x.md has the rule.\nint rule() { return 1; }\n',
+    "src/store/b.cc": '#include "base/a.h"\n// doc' 's/x.md has the rule.\nint rule() { return 1; }\n',
     "include/kedge/result.h": "#pragma once\n",
     "include/kedge/index.h": "#pragma once\n#include <string>\n",
     "src/cli/main.cc": '#include "kedge/index.h"\n',
@@ -32,7 +32,7 @@ BROKEN = [
     ("links", "docs/x.md", "[gone](y.md)\n", "does not exist"),
     ("links", "docs/x.md", "# A\n\n[gone](#b)\n", "no such heading"),
     ("links", "docs/x.md", "`src/store/c.cc`\n", "does not exist"),
-    ("links", "src/store/b.cc", "int a;  // docs/y.md\n", "names docs/y.md"),
+    ("links", "src/store/b.cc", "int a;  // doc" "s/y.md\n", "names doc" "s/y.md"),
     ("text", "src/store/b.cc", "int a;\n" * 501, "at most 500"),
     ("text", "src/store/b.cc", "// TO" "DO: later\n", "leftover"),
     ("text", "docs/x.md", "It lies in /ro" "ot/kedge.\n", "one machine"),
