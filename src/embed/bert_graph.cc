@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <openvino/core/model.hpp>
 #include <openvino/opsets/opset13.hpp>
@@ -181,9 +180,8 @@ class BertGraph {
   [[nodiscard]] Value attend(const Value& query, const Value& key, const Value& value,
                              const Value& bias) const {
     const float scale = 1.F / std::sqrt(static_cast<float>(shape_.hidden / shape_.heads));
-    Value scores = make<op::MatMul>(make<op::Multiply>(query, number(scale)), key, false, true);
-    scores = make<op::Softmax>(make<op::Add>(scores, bias), std::int64_t{-1});
-    return make<op::MatMul>(scores, value, false, false);
+    return std::make_shared<op::ScaledDotProductAttention>(query, key, value, bias, number(scale),
+                                                           false);
   }
 
   const ModelFiles& files_;
@@ -193,12 +191,67 @@ class BertGraph {
   std::string prefix_;
 };
 
+// Gives the graph a new i32 input in place of one of whatever integer type.
+std::shared_ptr<op::Parameter> replace_input(const std::shared_ptr<op::Parameter>& old,
+                                             const char* name) {
+  auto fresh = input(name);
+  old->output(0).replace(make<op::Convert>(fresh, old->get_element_type()));
+  return fresh;
+}
+
+// The output that holds a vector a token, else the one that holds a vector a text.
+Value find_output(const ov::Model& model) {
+  Value pooled;
+  for (const ov::Output<const ov::Node>& output : model.outputs()) {
+    const auto rank = output.get_partial_shape().rank();
+    const Value value = output.get_node()->input_value(0);
+    if (rank.is_static() && rank.get_length() == 3) return value;
+    if (rank.is_static() && rank.get_length() == 2 && !pooled.get_node_shared_ptr()) pooled = value;
+  }
+  return pooled;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ov::Model>> build_bert_graph(const ModelFiles& files,
                                                     const Safetensors& weights,
                                                     const std::shared_ptr<void>& owner) {
   return BertGraph(files, weights, owner).build();
+}
+
+Result<std::shared_ptr<ov::Model>> add_pooling(const ModelFiles& files,
+                                               const std::shared_ptr<ov::Model>& model) {
+  std::shared_ptr<op::Parameter> ids;
+  std::shared_ptr<op::Parameter> mask;
+  std::shared_ptr<op::Parameter> types;
+  for (const auto& parameter : model->get_parameters()) {
+    const std::string& name = parameter->get_friendly_name();
+    if (name == "input_ids") {
+      ids = parameter;
+    } else if (name == "attention_mask") {
+      mask = parameter;
+    } else if (name == "token_type_ids") {
+      types = parameter;
+    } else {
+      return {Code::kUnsupported, str_cat("model.onnx: unknown input '", printable(name), "'")};
+    }
+  }
+  if (!ids || !mask) return {Code::kUnsupported, "model.onnx: no input_ids or attention_mask"};
+  Value output = find_output(*model);
+  if (!output.get_node_shared_ptr()) {
+    return {Code::kUnsupported, "model.onnx: no output of rank 3 or 2"};
+  }
+  const bool pooled = output.get_partial_shape().rank().get_length() == 2;
+  const auto new_ids = replace_input(ids, "input_ids");
+  const auto new_mask = replace_input(mask, "attention_mask");
+  if (types) {
+    const Value zero = constant<std::int32_t>(types->get_element_type(), {}, {0});
+    types->output(0).replace(make<op::Broadcast>(zero, make<op::ShapeOf>(new_ids)));
+  }
+  if (!pooled) {
+    output = make<op::Squeeze>(pool(output, new_mask, files.pooling), numbers({1}));
+  }
+  return finish(files, output, {new_ids, new_mask});
 }
 
 }  // namespace kedge

@@ -1,39 +1,81 @@
 #include "embed/local_embedder.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
 #include <mutex>
 #include <numeric>
-#include <optional>
-#include <utility>
 
 #include "base/strings.h"
-#include "embed/mapped_file.h"
-#include "embed/wordpiece.h"
 
 namespace kedge {
 namespace {
 
+using Tokens = std::vector<std::int32_t>;
+
+// Places in a window of texts, longest first; each batch is a run of them.
+struct Plan {
+  std::vector<std::size_t> order;
+  std::vector<std::size_t> ends;  // of each batch, into order
+
+  [[nodiscard]] std::span<const std::size_t> batch(std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
+    return std::span(order).subspan(begin, ends[i] - begin);
+  }
+};
+
+// The longest first: what is left when the cores run out of work is small.
+Plan make_plan(const std::vector<Tokens>& texts, std::size_t batch_tokens) {
+  Plan plan;
+  plan.order.resize(texts.size());
+  std::iota(plan.order.begin(), plan.order.end(), std::size_t{0});
+  std::stable_sort(plan.order.begin(), plan.order.end(),
+                   [&](std::size_t a, std::size_t b) { return texts[a].size() > texts[b].size(); });
+  std::size_t begin = 0;
+  std::size_t padding = 0;  // against the longest; what rounding adds belongs to every batch
+  for (std::size_t i = 0; i < plan.order.size(); ++i) {
+    const std::size_t columns = texts[plan.order[begin]].size();
+    padding += columns - texts[plan.order[i]].size();
+    if (i > begin && ((i - begin + 1) * columns > batch_tokens || padding > kMaxBatchPadding)) {
+      plan.ends.push_back(i);
+      begin = i;
+      padding = 0;
+    }
+  }
+  if (!plan.order.empty()) plan.ends.push_back(plan.order.size());
+  return plan;
+}
+
+TokenBatch make_batch(const std::vector<Tokens>& texts, std::span<const std::size_t> rows,
+                      std::size_t max_tokens) {
+  TokenBatch batch;
+  const std::size_t longest = texts[rows[0]].size();
+  batch.columns = std::min((longest + kColumnStep - 1) / kColumnStep * kColumnStep, max_tokens);
+  batch.ids.reserve(rows.size() * batch.columns);
+  for (const std::size_t row : rows) {
+    batch.lengths.push_back(texts[row].size());
+    batch.ids.insert(batch.ids.end(), texts[row].begin(), texts[row].end());
+    batch.ids.resize(batch.lengths.size() * batch.columns, 0);
+  }
+  return batch;
+}
+
 class LocalEmbedder final : public Embedder {
  public:
-  LocalEmbedder(ModelFiles files, Space space, WordPiece tokenizer, std::size_t threads)
-      : files_(std::move(files)),
-        space_(std::move(space)),
-        tokenizer_(std::move(tokenizer)),
-        threads_(threads) {}
+  LocalEmbedder(WordPiece tokenizer, LocalEmbedderOptions options, Clock& clock)
+      : tokenizer_(std::move(tokenizer)), options_(std::move(options)), clock_(clock) {}
 
-  [[nodiscard]] const Space& space() const override { return space_; }
+  [[nodiscard]] const Space& space() const override { return options_.space; }
   std::size_t count_tokens(std::string_view text) override { return tokenizer_.count(text); }
-  [[nodiscard]] std::size_t special_tokens() const override { return 2; }
+  [[nodiscard]] std::size_t special_tokens() const override {
+    return 2 + tokenizer_.count(space().document_prefix);
+  }
   [[nodiscard]] std::string document_input(std::string_view text) const override {
-    return space_.document_prefix + std::string(text);
+    return str_cat(space().document_prefix, text);
   }
   Result<std::vector<float>> embed_documents(std::span<const std::string> texts) override {
-    return embed(texts, space_.document_prefix);
+    return embed(texts, space().document_prefix);
   }
   Result<std::vector<float>> embed_queries(std::span<const std::string> texts) override {
-    return embed(texts, space_.query_prefix);
+    return embed(texts, space().query_prefix);
   }
   [[nodiscard]] EmbedUsage usage() const override {
     const std::lock_guard lock(usage_mutex_);
@@ -41,120 +83,72 @@ class LocalEmbedder final : public Embedder {
   }
 
  private:
-  Result<TextModel*> model() {
-    const std::lock_guard lock(model_mutex_);
-    if (model_ == nullptr) model_ = KEDGE_TRY(load_openvino_model(files_, threads_));
+  Result<std::vector<float>> embed(std::span<const std::string> texts, const std::string& prefix) {
+    std::vector<float> vectors(texts.size() * space().dimension);
+    for (std::size_t begin = 0; begin < texts.size(); begin += kEmbedWindow) {
+      const std::size_t count = std::min(kEmbedWindow, texts.size() - begin);
+      std::vector<Tokens> tokens;
+      for (std::size_t i = begin; i < begin + count; ++i) {
+        tokens.push_back(KEDGE_TRY(tokenize(texts[i], i, prefix)));
+      }
+      KEDGE_TRY(embed_window(tokens, std::span(vectors).subspan(begin * space().dimension)));
+    }
+    return vectors;
+  }
+
+  Result<Tokens> tokenize(const std::string& text, std::size_t index, const std::string& prefix) {
+    auto ids = tokenizer_.encode(prefix.empty() ? text : prefix + text, space().max_tokens);
+    if (!ids.ok()) {
+      return {ids.code(), str_cat("input ", index, ": ", ids.error().message)};
+    }
+    return ids;
+  }
+
+  Status embed_window(const std::vector<Tokens>& texts, std::span<float> out) {
+    TextModel& model = *KEDGE_TRY(opened());
+    const std::size_t dimension = space().dimension;
+    const Plan plan = make_plan(texts, options_.batch_tokens);
+    const Duration begin = clock_.monotonic();
+    const Status status = model.run(
+        plan.ends.size(),
+        [&](std::size_t i) { return make_batch(texts, plan.batch(i), space().max_tokens); },
+        [&](std::size_t i, std::span<const float> vectors) {
+          const auto rows = plan.batch(i);
+          for (std::size_t row = 0; row < rows.size(); ++row) {
+            const auto from = vectors.subspan(row * dimension, dimension);
+            std::copy(from.begin(), from.end(), out.subspan(rows[row] * dimension).begin());
+          }
+        });
+    const Duration took = clock_.monotonic() - begin;
+    const std::lock_guard lock(usage_mutex_);
+    usage_.calls += plan.ends.size();
+    usage_.inputs += texts.size();
+    for (const Tokens& text : texts) usage_.tokens += text.size();
+    usage_.seconds += std::chrono::duration<double>(took).count();
+    return status;
+  }
+
+  Result<TextModel*> opened() {
+    const std::lock_guard lock(open_mutex_);
+    if (model_ == nullptr) model_ = KEDGE_TRY(options_.open());
     return model_.get();
   }
 
-  Result<std::vector<float>> embed(std::span<const std::string> texts, const std::string& prefix) {
-    std::vector<std::vector<std::int32_t>> tokens;
-    tokens.reserve(texts.size());
-    std::uint64_t total = 0;
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      Result<std::vector<std::int32_t>> ids =
-          tokenizer_.encode(prefix + texts[i], space_.max_tokens);
-      if (!ids.ok()) return Error{ids.code(), str_cat("text ", i, ": ", ids.error().message)};
-      total += ids->size();
-      tokens.push_back(std::move(ids).value());
-    }
-    TextModel* model = KEDGE_TRY(this->model());
-    // Sorted by length, so that a rectangle holds little padding.
-    std::vector<std::size_t> order(texts.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return tokens[a].size() < tokens[b].size();
-    });
-    const std::vector<std::size_t> ends = batch_ends(tokens, order);
-    std::vector<float> out(texts.size() * space_.dimension);
-    const auto began = std::chrono::steady_clock::now();
-    const auto first_of = [&](std::size_t batch) { return batch == 0 ? 0 : ends[batch - 1]; };
-    const auto make = [&](std::size_t batch) {
-      return make_batch(tokens,
-                        std::span(order).subspan(first_of(batch), ends[batch] - first_of(batch)));
-    };
-    const auto take = [&](std::size_t batch, std::span<const float> vectors) {
-      for (std::size_t row = first_of(batch); row < ends[batch]; ++row) {
-        std::memcpy(out.data() + order[row] * space_.dimension,
-                    vectors.data() + (row - first_of(batch)) * space_.dimension,
-                    space_.dimension * sizeof(float));
-      }
-    };
-    {
-      const std::lock_guard lock(run_mutex_);
-      KEDGE_TRY(model->run(ends.size(), make, take));
-    }
-    const std::lock_guard lock(usage_mutex_);
-    usage_.calls += ends.size();
-    usage_.inputs += texts.size();
-    usage_.tokens += total;
-    usage_.seconds +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    return out;
-  }
-
-  static std::vector<std::size_t> batch_ends(const std::vector<std::vector<std::int32_t>>& tokens,
-                                             const std::vector<std::size_t>& order) {
-    std::vector<std::size_t> ends;
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const std::size_t rows = i - first + 1;
-      if (rows > kMaxBatchRows || rows * tokens[order[i]].size() > kMaxBatchTokens) {
-        if (i > first) ends.push_back(i);
-        first = i;
-      }
-    }
-    if (first < order.size()) ends.push_back(order.size());
-    return ends;
-  }
-
-  static TokenBatch make_batch(const std::vector<std::vector<std::int32_t>>& tokens,
-                               std::span<const std::size_t> rows) {
-    TokenBatch batch;
-    for (const std::size_t row : rows) {
-      batch.lengths.push_back(tokens[row].size());
-      batch.columns = std::max(batch.columns, tokens[row].size());
-    }
-    batch.ids.resize(rows.size() * batch.columns);
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      std::copy(tokens[rows[r]].begin(), tokens[rows[r]].end(),
-                batch.ids.begin() + static_cast<std::ptrdiff_t>(r * batch.columns));
-    }
-    return batch;
-  }
-
-  ModelFiles files_;
-  Space space_;
-  WordPiece tokenizer_;
-  std::size_t threads_;
-  std::mutex model_mutex_;
+  const WordPiece tokenizer_;
+  const LocalEmbedderOptions options_;
+  Clock& clock_;
+  std::mutex open_mutex_;
   std::unique_ptr<TextModel> model_;
-  std::mutex run_mutex_;
   mutable std::mutex usage_mutex_;
   EmbedUsage usage_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Embedder>> open_local_embedder(const std::string& folder,
-                                                      std::size_t threads) {
-  ModelFiles files = KEDGE_TRY(read_model_files(folder));
-  Space space;
-  space.provider = "local";
-  space.model = files.name;
-  space.revision = KEDGE_TRY(model_revision(files));
-  space.dimension = files.shape.hidden;
-  space.metric = files.metric;
-  space.normalised = files.normalise;
-  space.pooling = files.pooling == Pooling::kMean ? "mean" : "cls";
-  space.query_prefix = files.query_prefix;
-  space.document_prefix = files.document_prefix;
-  space.max_tokens = files.max_tokens;
-  const MappedFile vocabulary = KEDGE_TRY(MappedFile::open(files.vocabulary_path()));
-  WordPiece tokenizer =
-      KEDGE_TRY(WordPiece::make(std::string(as_text(vocabulary.bytes())), files.tokenizer));
-  return std::unique_ptr<Embedder>(std::make_unique<LocalEmbedder>(
-      std::move(files), std::move(space), std::move(tokenizer), threads));
+std::unique_ptr<Embedder> make_local_embedder(WordPiece tokenizer, LocalEmbedderOptions options,
+                                              Clock& clock) {
+  KEDGE_CHECK(options.space.max_tokens >= 2 && options.space.dimension > 0);
+  return std::make_unique<LocalEmbedder>(std::move(tokenizer), std::move(options), clock);
 }
 
 }  // namespace kedge

@@ -1,13 +1,18 @@
-// A TextModel on OpenVINO. All of its calls that throw are in this file and bert_graph.cc.
-#include "embed/local_embedder.h"
+#include "embed/openvino_model.h"
+
+#include "base/strings.h"
 
 #if KEDGE_OPENVINO
 
+#include <algorithm>
 #include <exception>
-#include <openvino/openvino.hpp>
-#include <utility>
+#include <mutex>
+#include <new>
+#include <openvino/runtime/core.hpp>
+#include <openvino/runtime/properties.hpp>
+#include <optional>
+#include <vector>
 
-#include "base/strings.h"
 #include "embed/bert_graph.h"
 #include "embed/mapped_file.h"
 #include "embed/safetensors.h"
@@ -15,78 +20,128 @@
 namespace kedge {
 namespace {
 
+// Calls `body`, and turns what it throws into an error.
+template <typename Body>
+auto guarded(std::string_view what, const Body& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return {Code::kExhausted, str_cat(what, ": out of memory")};
+  } catch (const std::exception& error) {
+    return {Code::kInternal, str_cat(what, ": ", printable(error.what()))};
+  }
+}
+
 class OpenVinoModel final : public TextModel {
  public:
-  OpenVinoModel(ov::CompiledModel compiled, std::size_t dimension)
-      : request_(compiled.create_infer_request()),
-        compiled_(std::move(compiled)),
-        dimension_(dimension) {}
+  OpenVinoModel(ov::CompiledModel compiled, std::size_t streams, std::size_t dimension)
+      : compiled_(std::move(compiled)), dimension_(dimension) {
+    // Two a stream, so that a stream finds its next batch when it ends one.
+    for (std::size_t i = 0; i < 2 * streams; ++i) slots_.emplace_back();
+  }
 
   Status run(std::size_t count, const std::function<TokenBatch(std::size_t)>& make,
              const std::function<void(std::size_t, std::span<const float>)>& take) override {
-    try {
-      for (std::size_t i = 0; i < count; ++i) KEDGE_TRY(run_one(make(i), i, take));
-    } catch (const std::exception& error) {
-      return {Code::kInternal, str_cat("OpenVINO: ", error.what())};
-    }
-    return {};
+    const std::lock_guard lock(mutex_);
+    const Status status = guarded("openvino", [&]() -> Status {
+      for (std::size_t i = 0; i < count + slots_.size(); ++i) {
+        Slot& slot = slots_[i % slots_.size()];
+        KEDGE_TRY(finish(slot, take));
+        if (i < count) start(slot, i, make(i));
+      }
+      return {};
+    });
+    if (!status.ok()) abandon();
+    return status;
   }
 
  private:
-  Status run_one(const TokenBatch& batch, std::size_t number,
-                 const std::function<void(std::size_t, std::span<const float>)>& take) {
-    const ov::Shape shape{batch.rows(), batch.columns};
+  struct Slot {
+    ov::InferRequest request;
+    std::optional<std::size_t> batch;  // what it computes now
+    std::size_t rows = 0;
+  };
+
+  void start(Slot& slot, std::size_t index, const TokenBatch& batch) {
+    const ov::Shape shape = {batch.rows(), batch.columns};
     ov::Tensor ids(ov::element::i32, shape);
     ov::Tensor mask(ov::element::i32, shape);
     std::copy(batch.ids.begin(), batch.ids.end(), ids.data<std::int32_t>());
-    auto* masked = mask.data<std::int32_t>();
+    std::fill_n(mask.data<std::int32_t>(), mask.get_size(), 0);
     for (std::size_t row = 0; row < batch.rows(); ++row) {
-      for (std::size_t column = 0; column < batch.columns; ++column) {
-        *masked++ = column < batch.lengths[row] ? 1 : 0;
-      }
+      std::fill_n(mask.data<std::int32_t>() + row * batch.columns, batch.lengths[row], 1);
     }
-    request_.set_tensor("input_ids", ids);
-    request_.set_tensor("attention_mask", mask);
-    request_.infer();
-    const ov::Tensor out = request_.get_output_tensor(0);
-    const std::size_t wanted = batch.rows() * dimension_;
-    if (out.get_size() != wanted) {
-      return {Code::kInternal,
-              str_cat("the model gave ", out.get_size(), " numbers where ", wanted, " were due")};
+    if (!slot.request) slot.request = compiled_.create_infer_request();
+    slot.request.set_tensor("input_ids", ids);
+    slot.request.set_tensor("attention_mask", mask);
+    slot.rows = batch.rows();
+    slot.request.start_async();
+    slot.batch = index;
+  }
+
+  Status finish(Slot& slot, const std::function<void(std::size_t, std::span<const float>)>& take) {
+    if (!slot.batch) return {};
+    slot.request.wait();
+    const std::size_t batch = *slot.batch;
+    slot.batch.reset();
+    const ov::Tensor output = slot.request.get_output_tensor(0);
+    if (output.get_element_type() != ov::element::f32 ||
+        output.get_shape() != ov::Shape{slot.rows, dimension_}) {
+      return {Code::kUnsupported, str_cat("the model's vectors are not f32 of ", dimension_,
+                                          " dimensions, as its config.json says")};
     }
-    take(number, {out.data<const float>(), wanted});
+    take(batch, {output.data<const float>(), output.get_size()});
     return {};
   }
 
-  ov::InferRequest request_;
+  // Nothing may still write into a request when the next run uses it.
+  void abandon() noexcept {
+    for (Slot& slot : slots_) {
+      if (!slot.batch) continue;
+      try {
+        slot.request.wait();
+      } catch (const std::exception&) {  // the first error was reported
+      }
+      slot.batch.reset();
+    }
+  }
+
+  std::mutex mutex_;
   ov::CompiledModel compiled_;
-  std::size_t dimension_;
+  const std::size_t dimension_;
+  std::vector<Slot> slots_;
 };
+
+Result<std::unique_ptr<TextModel>> compile(const ModelFiles& files, std::size_t threads) {
+  auto mapped = std::make_shared<MappedFile>(KEDGE_TRY(MappedFile::open(files.weights_path)));
+  ov::Core core;
+  std::shared_ptr<ov::Model> graph;
+  if (files.onnx) {
+    graph = KEDGE_TRY(add_pooling(files, core.read_model(files.weights_path)));
+  } else {
+    const Safetensors weights = KEDGE_TRY(Safetensors::parse(mapped->bytes()));
+    graph = KEDGE_TRY(build_bert_graph(files, weights, mapped));
+  }
+  // Each stream computes a batch on one core: faster than one batch on all of them, and the same
+  // numbers on any number of cores.
+  ov::CompiledModel compiled =
+      core.compile_model(graph, "CPU", ov::hint::inference_precision(ov::element::f32),
+                         ov::num_streams(static_cast<std::int32_t>(threads)),
+                         ov::inference_num_threads(static_cast<std::int32_t>(threads)),
+                         ov::hint::enable_cpu_pinning(false));
+  // The network keeps packed copies of its matrices; of the file only rows of the word table are
+  // read again.
+  mapped->forget();
+  return std::unique_ptr<TextModel>(
+      std::make_unique<OpenVinoModel>(std::move(compiled), threads, files.shape.hidden));
+}
 
 }  // namespace
 
-Result<std::unique_ptr<TextModel>> load_openvino_model(const ModelFiles& files,
+Result<std::unique_ptr<TextModel>> open_openvino_model(const ModelFiles& files,
                                                        std::size_t threads) {
-  if (files.onnx)
-    return {Code::kUnsupported,
-            "ONNX files are not read by this version: name a folder with model.safetensors"};
-  try {
-    auto file = std::make_shared<MappedFile>(KEDGE_TRY(MappedFile::open(files.weights_path)));
-    const Safetensors weights = KEDGE_TRY(Safetensors::parse(file->bytes()));
-    const std::shared_ptr<void> owner = file;
-    const std::shared_ptr<ov::Model> graph = KEDGE_TRY(build_bert_graph(files, weights, owner));
-    ov::Core core;
-    ov::AnyMap settings{ov::hint::inference_precision(ov::element::f32),
-                        ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
-                        ov::num_streams(1)};
-    if (threads > 0)
-      settings.emplace(ov::inference_num_threads(static_cast<std::int32_t>(threads)));
-    return std::unique_ptr<TextModel>(std::make_unique<OpenVinoModel>(
-        core.compile_model(graph, "CPU", settings), files.shape.hidden));
-  } catch (const std::exception& error) {
-    return {Code::kInternal,
-            str_cat("OpenVINO cannot load ", files.weights_path, ": ", error.what())};
-  }
+  return guarded(str_cat("cannot load ", printable(files.weights_path)),
+                 [&]() -> Result<std::unique_ptr<TextModel>> { return compile(files, threads); });
 }
 
 }  // namespace kedge
@@ -95,11 +150,11 @@ Result<std::unique_ptr<TextModel>> load_openvino_model(const ModelFiles& files,
 
 namespace kedge {
 
-Result<std::unique_ptr<TextModel>> load_openvino_model(const ModelFiles&, std::size_t) {
-  return {Code::kUnsupported,
-          "this program was built without OpenVINO: it has only the embedder of tests (test:64)"};
+Result<std::unique_ptr<TextModel>> open_openvino_model(const ModelFiles& files, std::size_t) {
+  return {Code::kUnsupported, str_cat("cannot load ", printable(files.weights_path),
+                                      ": this program was built without OpenVINO")};
 }
 
 }  // namespace kedge
 
-#endif  // KEDGE_OPENVINO
+#endif

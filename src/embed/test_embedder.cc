@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "base/strings.h"
+#include "embed/utf8.h"
 
 namespace kedge {
 namespace {
@@ -64,6 +65,9 @@ class TestEmbedder final : public Embedder {
     std::vector<float> out(texts.size() * space_.dimension);
     std::uint64_t tokens = 0;
     for (std::size_t i = 0; i < texts.size(); ++i) {
+      if (const auto bad = find_invalid_utf8(texts[i])) {
+        return {Code::kInvalid, str_cat("input ", i, ": text is not UTF-8 at byte ", *bad)};
+      }
       tokens += embed_one(texts[i], out.data() + i * space_.dimension);
     }
     const std::lock_guard lock(mutex_);

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "embed/open_model.h"
+
 namespace kedge {
 namespace {
 
@@ -28,6 +30,28 @@ TEST(TestEmbedder, IsDeterministicAndNearForSharedWords) {
   EXPECT_EQ((*one)->usage().inputs, texts.size());
   EXPECT_EQ((*one)->usage().tokens, 12U);
   EXPECT_EQ(make_test_embedder(0).code(), Code::kInvalid);
+}
+
+TEST(TestEmbedder, RefusesWhatIsNotUtf8) {
+  const std::vector<std::string> texts = {"a", "\xC3"};
+  EXPECT_EQ(make_test_embedder(64).value()->embed_documents(texts).code(), Code::kInvalid);
+}
+
+TEST(OpenModel, OpensTheTestEmbedderByName) {
+  const struct {
+    const char* name;
+    std::uint32_t dimension;  // 0: refused
+  } cases[] = {{"test:3", 3},    {"test:8192", 8192}, {"test:0", 0},  {"test:", 0},
+               {"test:8193", 0}, {"test:-1", 0},      {"test:3x", 0}, {"test:99999999999", 0}};
+  for (const auto& c : cases) {
+    const auto opened = open_model(c.name, {});
+    ASSERT_EQ(opened.ok(), c.dimension != 0) << c.name;
+    if (opened.ok()) {
+      EXPECT_EQ((*opened)->space().dimension, c.dimension);
+    } else {
+      EXPECT_EQ(opened.code(), Code::kInvalid) << c.name;
+    }
+  }
 }
 
 }  // namespace
