@@ -3,7 +3,10 @@
 #include "cli/program.h"
 
 int main(int argc, char** argv) {
-  using namespace kedge::cli;
+  using kedge::cli::Environment;
+  using kedge::cli::process_environment;
+  using kedge::cli::Runtime;
+  using kedge::cli::StandardConsole;
   const Environment environment = process_environment();
   StandardConsole console(environment);
   Runtime runtime{
@@ -16,5 +19,5 @@ int main(int argc, char** argv) {
             const auto now = std::chrono::steady_clock::now().time_since_epoch();
             return std::chrono::duration<double>(now).count();
           }};
-  return run_program(runtime, {argv + 1, argv + argc});
+  return kedge::cli::run_program(runtime, {argv + 1, argv + argc});
 }
