@@ -16,7 +16,7 @@ std::optional<std::string> Environment::variable(const std::string& name) const 
 std::filesystem::path Environment::xdg_folder(const std::string& name,
                                               const std::string& below_home) const {
   // The XDG specification: a relative path is invalid and ignored.
-  const std::filesystem::path named = variable(name).value_or("");
+  std::filesystem::path named = variable(name).value_or("");
   if (named.is_absolute()) return named;
   const std::filesystem::path home = variable("HOME").value_or("");
   return home.empty() ? home : home / below_home;
