@@ -204,7 +204,7 @@ Value find_output(const ov::Model& model) {
   Value pooled;
   for (const ov::Output<const ov::Node>& output : model.outputs()) {
     const auto rank = output.get_partial_shape().rank();
-    const Value value = output.get_node()->input_value(0);
+    Value value = output.get_node()->input_value(0);
     if (rank.is_static() && rank.get_length() == 3) return value;
     if (rank.is_static() && rank.get_length() == 2 && !pooled.get_node_shared_ptr()) pooled = value;
   }

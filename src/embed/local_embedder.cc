@@ -109,7 +109,7 @@ class LocalEmbedder final : public Embedder {
     const std::size_t dimension = space().dimension;
     const Plan plan = make_plan(texts, options_.batch_tokens);
     const Duration begin = clock_.monotonic();
-    const Status status = model.run(
+    Status status = model.run(
         plan.ends.size(),
         [&](std::size_t i) { return make_batch(texts, plan.batch(i), space().max_tokens); },
         [&](std::size_t i, std::span<const float> vectors) {

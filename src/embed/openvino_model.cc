@@ -43,7 +43,7 @@ class OpenVinoModel final : public TextModel {
   Status run(std::size_t count, const std::function<TokenBatch(std::size_t)>& make,
              const std::function<void(std::size_t, std::span<const float>)>& take) override {
     const std::lock_guard lock(mutex_);
-    const Status status = guarded("openvino", [&]() -> Status {
+    Status status = guarded("openvino", [&]() -> Status {
       for (std::size_t i = 0; i < count + slots_.size(); ++i) {
         Slot& slot = slots_[i % slots_.size()];
         KEDGE_TRY(finish(slot, take));
