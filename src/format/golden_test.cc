@@ -1,0 +1,148 @@
+// The released bytes of version 1 stay readable, and mean what they meant. docs/format.md shows
+// them.
+#include "format/golden.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "format/format_test_data.h"
+
+namespace kedge {
+namespace {
+
+Space golden_space() {
+  Space space = test::test_space(test::kSmallDimension);
+  space.query_prefix = "query: ";
+  space.rotation_seed = 42;
+  return space;
+}
+
+SegmentBuilder::Built golden_segment() {
+  SegmentBuilder builder(test::kSmallDimension, golden_space().id());
+  for (IndexedObject& object : test::small_objects())
+    KEDGE_CHECK(builder.add(std::move(object)).ok());
+  return std::move(builder).finish(test::number_id(0xAB), 1);
+}
+
+IndexState golden_state() {
+  IndexState state;
+  state.spaces = {golden_space()};
+  SourceEntry source;
+  source.number = 1;
+  source.uri = "file:///data/";
+  source.recipe.extractor_version = 1;
+  source.recipe.chunker_version = 2;
+  source.recipe.max_tokens = 256;
+  source.recipe.target_tokens = 200;
+  source.recipe.max_object_bytes = 1 << 20;
+  source.recipe.space = golden_space().id();
+  source.include = {"*.md"};
+  source.exclude = {"tmp/**"};
+  source.hidden = true;
+  source.gitignore = true;
+  source.set_hash = {.low = 0x1122334455667788, .high = 0x99AABBCCDDEEFF00};
+  source.live_objects = 2;
+  source.failed_objects = 1;
+  source.racy_objects = 1;
+  source.earliest_retry = {1'700'000'200'000'000};
+  source.last_reconcile = {1'700'000'300'000'000};
+  source.withheld_deletes = 3;
+  state.sources = {source};
+  state.next_source = 3;
+  SegmentBuilder::Built built = golden_segment();
+  const ByteView directory = test::plane_bytes(built, Plane::kDirectory);
+  built.entry.directory.assign(directory.begin(), directory.end());
+  built.entry.del_file = test::number_id(0xD1);
+  built.entry.del_bytes = 60;
+  built.entry.del_count = 1;
+  built.entry.dead = {1};
+  state.segments = {built.entry};
+  return state;
+}
+
+TEST(Golden, SpaceOfVersionOne) {
+  ByteWriter out;
+  golden_space().encode(out);
+  const Bytes now = std::move(out).take();
+  const Bytes kept = golden("space-v1.bin", now);
+  EXPECT_EQ(to_hex(kept), to_hex(now));
+  ByteReader in(kept);
+  const auto space = Space::parse(in);
+  ASSERT_TRUE(space.ok()) << space.error().message;
+  EXPECT_EQ(*space, golden_space());
+  EXPECT_EQ(space->id().hex(), "5d290b47310c6e367cb1b72f0a1e1ade");
+}
+
+TEST(Golden, IndexStateOfVersionOne) {
+  const Bytes now = golden_state().encode();
+  const Bytes kept = golden("index-state-v1.bin", now);
+  EXPECT_EQ(to_hex(kept), to_hex(now));
+  const auto state = IndexState::parse(kept);
+  ASSERT_TRUE(state.ok()) << state.error().message;
+  EXPECT_EQ(*state, golden_state());
+  EXPECT_EQ(state->sources[0].recipe.id().hex(), "2b591d3ece1d13791773e735daa8cdd7");
+}
+
+// Sums and key hashes are compared with stored ones, and so are part of the format.
+TEST(Golden, HashesOfVersionOne) {
+  EXPECT_EQ(SetHash::of("notes/a.md", "tag", 300, {1'700'000'000'000'000}).hex(),
+            "c39234de73a9fba31da35b5775e2197d");
+  EXPECT_EQ(object_key_hash(1, "notes/a.md").hex(), "74a3b7870dc4fc0357282ac953d96b8a");
+}
+
+TEST(Golden, SegmentOfVersionOne) {
+  const Bytes now = golden_segment().file;
+  const Bytes kept = golden("segment-v1.bin", now);
+  EXPECT_EQ(to_hex(kept), to_hex(now));
+  const ByteView file(kept);
+  ASSERT_GE(file.size(), kSegmentHeaderBytes + kSegmentTailBytes);
+  ASSERT_TRUE(parse_segment_header(file.first(kSegmentHeaderBytes)).ok());
+  const auto entry = parse_segment_tail(file.last(kSegmentTailBytes), file.size());
+  ASSERT_TRUE(entry.ok()) << entry.error().message;
+  EXPECT_EQ(*entry, golden_segment().entry);
+  const Extent extent = entry->planes[static_cast<std::size_t>(Plane::kDirectory)];
+  const auto directory = SegmentDirectory::parse(file.subspan(extent.offset, extent.size));
+  ASSERT_TRUE(directory.ok()) << directory.error().message;
+  const auto page = [&](const PageRef& ref) {
+    const ByteView bytes = file.subspan(ref.offset, ref.size);
+    EXPECT_TRUE(check_page(ref, bytes, "page").ok());
+    return bytes;
+  };
+  const auto objects = test::small_objects();
+  const auto docs = parse_docs_page(page(directory->docs[0]), 0, *directory);
+  ASSERT_TRUE(docs.ok()) << docs.error().message;
+  ASSERT_EQ(docs->size(), objects.size());
+  const auto text = parse_text_page(page(directory->text[0]), 0, *directory);
+  ASSERT_TRUE(text.ok()) << text.error().message;
+  const auto block = VectorBlock::parse(page(directory->vectors[0]), 0, *directory);
+  ASSERT_TRUE(block.ok()) << block.error().message;
+  std::uint32_t row = 0;
+  for (std::uint32_t n = 0; n < objects.size(); ++n) {
+    EXPECT_EQ((*docs)[n].row, objects[n].row);
+    for (std::uint32_t c = 0; c < objects[n].chunks.size(); ++c, ++row) {
+      EXPECT_EQ((*text)[row].chunk, objects[n].chunks[c]);
+      EXPECT_EQ(block->row(row).object, n);
+      EXPECT_EQ(std::memcmp(block->row(row).values, &objects[n].vectors[c * 4], 8), 0);
+    }
+    const Id128 hash = object_key_hash(objects[n].row.source, objects[n].row.key);
+    const auto found = find_in_keys_page(page(directory->keys[0]), hash, *directory);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    EXPECT_EQ(*found, std::vector<std::uint32_t>{n});
+  }
+}
+
+// An array and a run.
+TEST(Golden, DelFileOfVersionOne) {
+  std::vector<std::uint32_t> dead = {3, 5};
+  for (std::uint32_t i = 0; i < 8; ++i) dead.push_back(65'536 + i);
+  const Bytes now = encode_del_file(test::number_id(0xAB), dead);
+  const Bytes kept = golden("del-file-v1.bin", now);
+  EXPECT_EQ(to_hex(kept), to_hex(now));
+  const auto read = parse_del_file(kept, test::number_id(0xAB), 70'000);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(*read, dead);
+}
+
+}  // namespace
+}  // namespace kedge
