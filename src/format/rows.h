@@ -20,7 +20,7 @@ enum class ObjectStatus : std::uint8_t {
   kSkipped = 4,  // not indexed on purpose: reason
 };
 
-// One object of a source in one version. docs/format.md, "Docs plane".
+// One object of a source in one version. docs/format.md, "Docs page".
 struct ObjectRow {
   std::uint32_t source = 0;  // SourceEntry::number
   std::string key;           // as the source's store names it
@@ -44,7 +44,7 @@ struct ObjectRow {
   bool operator==(const ObjectRow&) const = default;
 };
 
-// One chunk: where its text lies in the raw object. docs/format.md, "Text plane".
+// One chunk: where its text lies in the raw object. docs/format.md, "Text page".
 struct ChunkRow {
   std::uint64_t begin = 0;  // byte range of the raw object, [begin, end)
   std::uint64_t end = 0;

@@ -15,6 +15,8 @@ GOOD = {
     "include/kedge/index.h": "#pragma once\n#include <string>\n",
     "src/cli/main.cc": '#include "kedge/index.h"\n',
     "docs/x.md": "# The rule\n\nSee [it](#the-rule) in `src/store/b.cc`.\n",
+    "tests/golden/a.bin": "KG",
+    "docs/format.md": "# Bytes\n\n```hex a.bin\n0000  4b 47  magic\n```\n",
     "tools/mutants.toml": '[[mutant]]\nname = "m"\nrule = "r"\nfile = "src/store/b.cc"\nfind = "return 1"\n'
                           'replace = "return 2"\ntest = "store_test"\n',
 }
@@ -39,6 +41,11 @@ BROKEN = [
     ("text", "tools/x.py", "def f(:\n", "invalid syntax"),
     ("text", "tools/x.sh", "if true; then\n", "syntax error"),
     ("format", "src/store/b.cc", "int   a;\n", "clang-format"),
+    ("examples", "docs/format.md", "```hex a.bin\n0000  4b 48  magic\n```\n", "golden file has 4b 47"),
+    ("examples", "docs/format.md", "```hex a.bin\n0002  4b 47 4b  past the end\n```\n", "golden file has nothing"),
+    ("examples", "docs/format.md", "```hex a.bin\nmagic\n```\n", "is not an offset"),
+    ("examples", "docs/format.md", "```hex b.bin\n```\n", "no golden file 'b.bin'"),
+    ("examples", "docs/format.md", "nothing\n", "shows nothing of it"),
     ("mutants", "src/store/b.cc", "int rule() { return 3; }\n", "matches 0 times"),
     ("mutants", "src/store/b.cc", "int rule() { return 1; }\nint same() { return 1; }\n", "matches 2 times"),
     ("mutants", "tools/mutants.toml", '[[mutant]]\nname = "m"\n', "missing or unknown fields"),
@@ -67,7 +74,7 @@ def check(repository, name):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["layers", "links", "text", "format", "mutants"])
+@pytest.mark.parametrize("name", ["layers", "links", "text", "format", "mutants", "examples"])
 def test_a_good_repository_passes(repository, name):
     assert check(repository, name) == (0, "")
 
