@@ -16,6 +16,8 @@ const char* status_word(ObjectStatus status) {
       return "failed";
     case ObjectStatus::kSkipped:
       return "skipped";
+    case ObjectStatus::kAbsent:
+      break;  // the engine shows no such row
   }
   return "";
 }

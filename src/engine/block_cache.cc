@@ -12,29 +12,50 @@ std::size_t BlockCache::Hash::operator()(const Key& key) const {
   return word ^ (key.offset * 0x9E3779B97F4A7C15ULL);
 }
 
-BlockPtr BlockCache::find(const Id128& file, std::uint64_t offset) {
+std::vector<BlockPtr> BlockCache::find(std::span<const Key> keys) {
+  std::vector<BlockPtr> found(keys.size());
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find({file, offset});
-  if (found == entries_.end()) return nullptr;
-  order_.splice(order_.begin(), order_, found->second);
-  return found->second->block;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto at = entries_.find(keys[i]);
+    if (at == entries_.end()) continue;
+    at->second->used_in = scan_;
+    order_.splice(order_.begin(), order_, at->second);
+    found[i] = at->second->entry.block;
+  }
+  return found;
 }
 
-void BlockCache::insert(const Id128& file, std::uint64_t offset, BlockPtr block) {
+void BlockCache::insert(std::vector<Entry> entries, Keep keep) {
+  if (keep == Keep::kNever) return;
   const std::lock_guard lock(mutex_);
-  const std::uint64_t size = cost(block);
-  if (size > max_bytes_ || entries_.contains({file, offset})) return;
-  order_.push_front({{file, offset}, std::move(block)});
-  entries_[{file, offset}] = order_.begin();
-  bytes_ += size;
-  while (bytes_ > max_bytes_) {
-    bytes_ -= cost(order_.back().block);
-    entries_.erase(order_.back().key);
-    order_.pop_back();
+  for (Entry& entry : entries) {
+    const std::uint64_t size = cost(entry.block);
+    if (entries_.contains(entry.key) || !make_room(size, keep)) continue;
+    const Key key = entry.key;
+    order_.push_front({.entry = std::move(entry), .used_in = scan_});
+    entries_[key] = order_.begin();
+    bytes_ += size;
   }
 }
 
-std::uint64_t BlockCache::bytes() {
+bool BlockCache::make_room(std::uint64_t size, Keep keep) {
+  if (size > max_bytes_) return false;
+  while (bytes_ + size > max_bytes_) {
+    const Kept& last = order_.back();
+    if (keep == Keep::kIfRoom && last.used_in + 1 >= scan_) return false;
+    bytes_ -= cost(last.entry.block);
+    entries_.erase(last.entry.key);
+    order_.pop_back();
+  }
+  return true;
+}
+
+void BlockCache::begin_scan() {
+  const std::lock_guard lock(mutex_);
+  ++scan_;
+}
+
+std::uint64_t BlockCache::bytes() const {
   const std::lock_guard lock(mutex_);
   return bytes_;
 }

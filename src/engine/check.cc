@@ -1,7 +1,11 @@
-// Reads every file of the newest generation, whole, and checks every page of it.
+// Reads every file of the newest generation, whole, and checks every page of it, and then whether
+// the rows together are what the head says of them.
+#include <algorithm>
 #include <utility>
 
 #include "base/strings.h"
+#include "engine/counts.h"
+#include "engine/cursor.h"
 #include "engine/index_impl.h"
 
 namespace kedge {
@@ -11,54 +15,100 @@ constexpr std::uint64_t kCheckRange = 8ULL << 20;
 
 class FileCheck {
  public:
-  FileCheck(HeadLog& log, Deadline deadline) : log_(log), deadline_(deadline) {}
+  FileCheck(HeadLog& log, const SegmentEntry& entry, Deadline deadline)
+      : log_(log), entry_(entry), key_(entry.file_key()), deadline_(deadline) {}
 
-  Status segment(const Segment& segment) {
-    const SegmentDirectory& directory = segment.directory();
-    const std::string key = segment.file()->key;
-    const Bytes header = KEDGE_TRY(read(key, 0, kSegmentHeaderBytes));
-    if (KEDGE_TRY(parse_segment_header(header)) != segment.id()) {
-      return {Code::kCorrupt, str_cat(key, ": the file is another segment's")};
-    }
-    const Bytes tail =
-        KEDGE_TRY(read(key, segment.entry().bytes - kSegmentTailBytes, kSegmentTailBytes));
-    KEDGE_TRY(parse_segment_tail(tail, segment.entry().bytes));
+  Status run() {
+    KEDGE_TRY(ends());
+    KEDGE_TRY(planes());
+    return deletes();
+  }
+
+ private:
+  Error bad(std::string_view what) const { return {Code::kCorrupt, str_cat(key_, ": ", what)}; }
+
+  // Header, directory and tail, as the head describes them.
+  Status ends() {
+    const Bytes header = KEDGE_TRY(read(0, kSegmentHeaderBytes));
+    if (KEDGE_TRY(parse_segment_header(header)) != entry_.id)
+      return bad("the file is another segment's");
+    const Bytes tail = KEDGE_TRY(read(entry_.bytes - kSegmentTailBytes, kSegmentTailBytes));
+    SegmentEntry expected = entry_;
+    expected.directory.clear();
+    expected.del_file = {};
+    expected.del_bytes = 0;
+    expected.del_count = 0;
+    expected.dead.clear();
+    if (KEDGE_TRY(parse_segment_tail(tail, entry_.bytes)) != expected)
+      return bad("the tail is not what the head says");
+    const Extent& extent = entry_.planes[static_cast<std::size_t>(Plane::kDirectory)];
+    const Bytes directory = KEDGE_TRY(read(extent.offset, extent.size));
+    file_ = KEDGE_TRY(open_segment_file(entry_, directory));
+    return {};
+  }
+
+  Status planes() {
+    const SegmentDirectory& directory = file_->directory;
+    std::vector<Bytes> keys;
+    KEDGE_TRY(pages(directory.keys, "keys page", [&](ByteView bytes) -> Status {
+      keys.emplace_back(bytes.begin(), bytes.end());
+      return {};
+    }));
     std::uint32_t number = 0;
-    KEDGE_TRY(pages(key, directory.docs, "docs page", [&](ByteView bytes) -> Status {
-      KEDGE_TRY(parse_docs_page(bytes, number, directory));
-      number += kDocsPageObjects;
+    KEDGE_TRY(pages(directory.docs, "docs page", [&](ByteView bytes) -> Status {
+      for (const DocsEntry& entry : KEDGE_TRY(parse_docs_page(bytes, number, directory)))
+        KEDGE_TRY(is_found(entry.row, number++, keys));
       return {};
     }));
     number = 0;
-    KEDGE_TRY(pages(key, directory.text, "text page", [&](ByteView bytes) -> Status {
-      KEDGE_TRY(parse_text_page(bytes, number, directory));
-      number += kTextPageChunks;
+    KEDGE_TRY(pages(directory.text, "text page", [&](ByteView bytes) -> Status {
+      number +=
+          static_cast<std::uint32_t>(KEDGE_TRY(parse_text_page(bytes, number, directory)).size());
       return {};
     }));
-    KEDGE_TRY(pages(key, directory.keys, "keys page", [](ByteView) -> Status { return {}; }));
     number = 0;
-    return pages(key, directory.vectors, "vector block", [&](ByteView bytes) -> Status {
-      KEDGE_TRY(VectorBlock::parse(bytes, number, directory));
-      number += kVectorBlockRows;
+    return pages(directory.vectors, "vector block", [&](ByteView bytes) -> Status {
+      number += KEDGE_TRY(VectorBlock::parse(bytes, number, directory)).row_count();
       return {};
     });
   }
 
- private:
-  Result<Bytes> read(const std::string& key, std::uint64_t offset, std::uint64_t size) {
-    Blob blob = KEDGE_TRY(read_one(
-        log_.store(),
-        {.key = log_.path(key), .offset = offset, .length = size, .if_match = {}, .version_id = {}},
-        deadline_));
-    if (blob.body.size() != size)
-      return Error{Code::kCorrupt, str_cat(key, ": the file is cut short")};
+  Status is_found(const ObjectRow& row, std::uint32_t number, const std::vector<Bytes>& keys) {
+    const Id128 hash = object_key_hash(row.source, row.key);
+    const std::vector<std::uint32_t> numbers =
+        KEDGE_TRY(find_in_keys_page(keys[keys_page_of(hash, keys.size())], hash, file_->directory));
+    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end())
+      return bad(str_cat("object ", number, " is not in the keys plane"));
+    return {};
+  }
+
+  Status deletes() {
+    if (entry_.del_file.is_zero()) return {};
+    key_ = entry_.del_key();
+    const Bytes bytes = KEDGE_TRY(read(0, entry_.del_bytes));
+    const std::vector<std::uint32_t> dead =
+        KEDGE_TRY(parse_del_file(bytes, entry_.id, entry_.objects));
+    if (dead.size() != entry_.del_count) return bad("another count than the head says");
+    return {};
+  }
+
+  Result<Bytes> read(std::uint64_t offset, std::uint64_t size) {
+    Blob blob = KEDGE_TRY(read_one(log_.store(),
+                                   {.key = log_.path(key_),
+                                    .offset = offset,
+                                    .length = size,
+                                    .if_match = {},
+                                    .version_id = {}},
+                                   deadline_));
+    const std::uint64_t named = key_ == entry_.file_key() ? entry_.bytes : entry_.del_bytes;
+    if (blob.info.size != named || blob.body.size() != size)
+      return bad(str_cat("the file has ", blob.info.size, " bytes, the head says ", named));
     return std::move(blob.body);
   }
 
   // Pages of one plane, several a request.
   template <typename Parse>
-  Status pages(const std::string& key, const std::vector<PageRef>& refs, std::string_view what,
-               const Parse& parse) {
+  Status pages(const std::vector<PageRef>& refs, std::string_view what, const Parse& parse) {
     std::size_t first = 0;
     while (first < refs.size()) {
       std::size_t last = first;
@@ -66,7 +116,7 @@ class FileCheck {
       while (last + 1 < refs.size() &&
              refs[last + 1].offset + refs[last + 1].size - begin <= kCheckRange)
         ++last;
-      const Bytes bytes = KEDGE_TRY(read(key, begin, refs[last].offset + refs[last].size - begin));
+      const Bytes bytes = KEDGE_TRY(read(begin, refs[last].offset + refs[last].size - begin));
       for (; first <= last; ++first) {
         const ByteView page = ByteView(bytes).subspan(refs[first].offset - begin, refs[first].size);
         KEDGE_TRY(check_page(refs[first], page, what));
@@ -77,30 +127,62 @@ class FileCheck {
   }
 
   HeadLog& log_;
+  const SegmentEntry& entry_;
+  std::string key_;
   Deadline deadline_;
+  SegmentFilePtr file_;
 };
+
+// Whether the error tells of the file, and not of the way to it.
+bool is_of_file(Code code) {
+  return code == Code::kCorrupt || code == Code::kNotFound || code == Code::kInvalid ||
+         code == Code::kUnsupported;
+}
+
+// Every live row, in key order, against what the entry of its source counts.
+Status check_counts(PageReader& reader, const SnapshotPtr& snapshot,
+                    std::vector<std::string>& damaged, Deadline deadline) {
+  for (const SourceEntry& source : snapshot->state().sources) {
+    SourceEntry counted = source;
+    clear_counts(counted);
+    RowCursor rows(reader, snapshot, range_of(source.number, ""));
+    std::optional<std::string> before;
+    while (auto row = KEDGE_TRY(rows.next(deadline))) {
+      const ObjectRow& object = row->entry.row;
+      if (before == object.key) {
+        damaged.push_back(str_cat(row->segment->file()->key, ": key '", printable(object.key),
+                                  "' is live in another segment too"));
+      }
+      before = object.key;
+      add_count(counted, RowCount::of(object));
+    }
+    counted.earliest_retry = source.earliest_retry;  // a bound only
+    if (counted != source) {
+      damaged.push_back(str_cat("head: source ", source.number, " counts ", source.live_objects,
+                                " objects, its rows are ", counted.live_objects,
+                                ", or their hash is another"));
+    }
+  }
+  return {};
+}
 
 }  // namespace
 
 Result<std::vector<std::string>> IndexImpl::check_files(Deadline deadline) {
   std::vector<std::string> damaged;
   const HeadPtr head = KEDGE_TRY(log_.read(deadline));
-  const Result<SnapshotPtr> snapshot = open_snapshot(head, deadline);
-  if (!snapshot.ok()) {
-    if (snapshot.code() != Code::kCorrupt) return snapshot.error();
-    damaged.push_back(snapshot.error().message);
-    return damaged;
-  }
-  for (const SegmentPtr& segment : (*snapshot)->segments()) {
-    const Status sound = FileCheck(log_, deadline).segment(*segment);
+  const SnapshotPtr snapshot = KEDGE_TRY(open_newest(head, deadline));
+  for (const SegmentEntry& entry : snapshot->state().segments) {
+    const Status sound = FileCheck(log_, entry, deadline).run();
     if (sound.ok()) continue;
-    const bool its_own = sound.code() == Code::kCorrupt || sound.code() == Code::kNotFound ||
-                         sound.code() == Code::kInvalid;
-    if (!its_own) return sound.error();
-    const std::string& key = segment->file()->key;
-    const bool named = sound.error().message.find(key) != std::string::npos;
-    damaged.push_back(named ? sound.error().message : str_cat(key, ": ", sound.error().message));
+    if (!is_of_file(sound.code())) return sound.error();
+    const std::string& message = sound.error().message;
+    const std::string name = entry.id.hex();
+    const bool named = message.find(name) != std::string::npos;
+    damaged.push_back(named ? message : str_cat(entry.file_key(), ": ", message));
   }
+  // What the rows add up to says nothing while some cannot be read.
+  if (damaged.empty()) KEDGE_TRY(check_counts(reader_, snapshot, damaged, deadline));
   return damaged;
 }
 

@@ -1,120 +1,134 @@
-// The live rows of one source in key order: a merge of the docs planes of all segments.
+#include "engine/cursor.h"
+
 #include <algorithm>
-#include <deque>
+#include <iterator>
+#include <tuple>
 #include <utility>
 
-#include "base/strings.h"
 #include "engine/index_impl.h"
-#include "engine/lookup.h"
 
 namespace kedge {
 namespace {
 
-constexpr std::size_t kPagesAhead =
-    128;  // of all segments together, so that memory does not grow with their number
+// Pages ahead, of all segments together, so that memory does not grow with their number.
+constexpr std::size_t kPagesAhead = 128;
+constexpr std::size_t kMaxPagesAhead = 16;  // of one
 
-// Where one segment stands.
-struct Track {
-  SegmentPtr segment;
-  std::size_t next_page = 0;
-  std::uint32_t next_number = 0;  // of entries.front()
-  std::deque<DocsEntry> entries;
-};
-
-class MergeCursor final : public ObjectCursor {
+// The live rows of one source, for readers of the index.
+class SourceCursor final : public ObjectCursor {
  public:
-  MergeCursor(IndexImpl& index, SnapshotPtr snapshot, std::uint32_t source, std::string after)
-      : index_(index), snapshot_(std::move(snapshot)), source_(source), after_(std::move(after)) {}
+  SourceCursor(PageReader& reader, const SnapshotPtr& snapshot, KeyRange range)
+      : rows_(reader, snapshot, std::move(range)) {}
 
   Result<std::optional<LiveObject>> next(Deadline deadline) override {
-    if (!started_) KEDGE_TRY(start(deadline));
-    Track* least = nullptr;
-    for (Track& track : tracks_) {
-      KEDGE_TRY(fill(track, deadline));
-      if (track.entries.empty()) continue;
-      if (least == nullptr || track.entries.front().row.key < least->entries.front().row.key)
-        least = &track;
+    while (true) {
+      std::optional<RowCursor::Row> row = KEDGE_TRY(rows_.next(deadline));
+      if (!row) return std::optional<LiveObject>();
+      if (row->entry.row.status == ObjectStatus::kAbsent) continue;
+      return std::optional<LiveObject>(
+          make_live(*row->segment, row->number, std::move(row->entry)));
     }
-    if (least == nullptr) return std::optional<LiveObject>();
-    const std::uint32_t number = least->next_number++;
-    DocsEntry entry = std::move(least->entries.front());
-    least->entries.pop_front();
-    return std::optional<LiveObject>(make_live(*least->segment, number, std::move(entry)));
   }
 
  private:
-  Status start(Deadline deadline) {
-    started_ = true;
-    // The first key above `after_` is not below it with a zero byte behind.
-    const std::string bound = sort_key(source_, after_.empty() ? after_ : after_ + '\0');
-    for (const SegmentPtr& segment : snapshot_->segments()) {
-      const std::uint32_t first = KEDGE_TRY(lower_bound_object(index_.reader(), *snapshot_->head(),
-                                                               *segment, bound, nullptr, deadline));
-      if (first >= segment->directory().objects) continue;
-      Track track{.segment = segment,
-                  .next_page = first / kDocsPageObjects,
-                  .next_number = 0,
-                  .entries = {}};
-      KEDGE_TRY(read_pages(track, first, deadline));
-      tracks_.push_back(std::move(track));
-    }
-    return {};
-  }
+  RowCursor rows_;
+};
 
-  // Makes the front of the track a live row of the source, or empties it for good.
-  Status fill(Track& track, Deadline deadline) {
-    while (true) {
-      while (!track.entries.empty()) {
-        if (track.entries.front().row.source != source_) {
-          track.entries.clear();
-          track.next_page = track.segment->directory().docs.size();
-          return {};
-        }
-        if (!track.segment->is_dead(track.next_number)) return {};
-        track.entries.pop_front();
-        ++track.next_number;
-      }
-      if (track.next_page == track.segment->directory().docs.size()) return {};
-      KEDGE_TRY(read_pages(track, static_cast<std::uint32_t>(track.next_page * kDocsPageObjects),
-                           deadline));
-    }
-  }
-
-  Status read_pages(Track& track, std::uint32_t first, Deadline deadline) {
-    const SegmentDirectory& directory = track.segment->directory();
-    const std::size_t ahead =
-        std::clamp<std::size_t>(kPagesAhead / snapshot_->segments().size(), 1, 16);
-    const std::size_t end = std::min(directory.docs.size(), track.next_page + ahead);
-    std::vector<PageWant> wants;
-    for (std::size_t page = track.next_page; page < end; ++page) {
-      wants.push_back({track.segment->file().get(), directory.docs[page], "docs page"});
-    }
-    const std::vector<BlockPtr> blocks =
-        KEDGE_TRY(index_.reader().read_all(*snapshot_->head(), wants, nullptr, deadline));
-    auto number = static_cast<std::uint32_t>(track.next_page * kDocsPageObjects);
-    for (const BlockPtr& block : blocks) {
-      for (DocsEntry& entry : KEDGE_TRY(parse_docs_page(block->bytes, number, directory))) {
-        if (number++ >= first) track.entries.push_back(std::move(entry));
-      }
-    }
-    track.next_number = first;
-    track.next_page = end;
-    return {};
-  }
-
-  IndexImpl& index_;
-  SnapshotPtr snapshot_;
-  std::uint32_t source_;
-  std::string after_;
-  std::vector<Track> tracks_;
-  bool started_ = false;
+class NoObjects final : public ObjectCursor {
+ public:
+  Result<std::optional<LiveObject>> next(Deadline) override { return std::optional<LiveObject>(); }
 };
 
 }  // namespace
 
+Result<std::optional<RowCursor::Row>> RowCursor::next(Deadline deadline) {
+  if (!started_) KEDGE_TRY(start(deadline));
+  const auto key = [](const Track& track) {
+    const ObjectRow& row = track.entries.front().row;
+    return std::tie(row.source, row.key);
+  };
+  Track* least = nullptr;
+  for (Track& track : tracks_) {
+    KEDGE_TRY(show_row(track, deadline));
+    if (track.left.begin == track.left.end) continue;
+    if (least == nullptr || key(track) < key(*least)) least = &track;
+  }
+  if (least == nullptr) return std::optional<Row>();
+  Row row{.segment = least->segment,
+          .number = least->left.begin++,
+          .entry = std::move(least->entries.front())};
+  least->entries.pop_front();
+  return std::optional<Row>(std::move(row));
+}
+
+Status RowCursor::start(Deadline deadline) {
+  const std::vector<std::vector<NumberRange>> found = KEDGE_TRY(number_ranges(
+      reader_, *snapshot_->head(), snapshot_->segments(), {&range_, 1}, nullptr, deadline));
+  for (std::size_t s = 0; s < found.size(); ++s) {
+    if (found[s].empty()) continue;
+    Track& track = tracks_.emplace_back();
+    track.segment = snapshot_->segments()[s];
+    track.left = found[s].front();
+    track.next_page = track.left.begin / kDocsPageObjects;
+  }
+  started_ = true;
+  return {};
+}
+
+// Moves on to the first row left that is not dead, parsed.
+Status RowCursor::show_row(Track& track, Deadline deadline) {
+  while (track.left.begin < track.left.end) {
+    if (track.entries.empty()) KEDGE_TRY(parse_page(track, deadline));
+    if (!track.segment->is_dead(track.left.begin)) return {};
+    track.entries.pop_front();
+    ++track.left.begin;
+  }
+  return {};
+}
+
+Status RowCursor::parse_page(Track& track, Deadline deadline) {
+  if (track.pages.empty()) KEDGE_TRY(read_ahead(deadline));
+  const std::uint32_t first = track.left.begin / kDocsPageObjects * kDocsPageObjects;
+  std::vector<DocsEntry> entries =
+      KEDGE_TRY(parse_docs_page(track.pages.front()->bytes, first, track.segment->directory()));
+  track.pages.pop_front();
+  const auto skipped = static_cast<std::ptrdiff_t>(track.left.begin - first);
+  track.entries.assign(std::make_move_iterator(entries.begin() + skipped),
+                       std::make_move_iterator(entries.end()));
+  return {};
+}
+
+// Reads on in every segment that has used up half of what was read, in one round.
+Status RowCursor::read_ahead(Deadline deadline) {
+  const std::size_t ahead =
+      std::clamp<std::size_t>(kPagesAhead / tracks_.size(), 1, kMaxPagesAhead);
+  std::vector<PageWant> wants;
+  std::vector<Track*> owners;
+  for (Track& track : tracks_) {
+    if (track.left.begin == track.left.end || track.pages.size() > ahead / 2) continue;
+    const std::size_t end =
+        std::min(track.end_page(), track.next_page + ahead - track.pages.size());
+    for (std::size_t page = track.next_page; page < end; ++page) {
+      wants.push_back(docs_want(*track.segment, page));
+      owners.push_back(&track);
+    }
+  }
+  std::vector<BlockPtr> blocks =
+      KEDGE_TRY(reader_.read_all(*snapshot_->head(), wants, nullptr, deadline, Keep::kIfRoom));
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    owners[i]->pages.push_back(std::move(blocks[i]));
+    ++owners[i]->next_page;
+  }
+  return {};
+}
+
 std::unique_ptr<ObjectCursor> IndexImpl::scan(const SnapshotPtr& snapshot, std::uint32_t source,
                                               std::string after) {
-  return std::make_unique<MergeCursor>(*this, snapshot, source, std::move(after));
+  if (snapshot->source(source) == nullptr) return std::make_unique<NoObjects>();
+  KeyRange range = range_of(source, "");
+  // The first key above `after` is not below it with a zero byte behind.
+  if (!after.empty()) range.begin = sort_key(source, after + '\0');
+  return std::make_unique<SourceCursor>(reader_, snapshot, std::move(range));
 }
 
 }  // namespace kedge

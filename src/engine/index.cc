@@ -13,10 +13,11 @@ namespace kedge {
 IndexImpl::IndexImpl(const Environment& environment, IndexOptions options)
     : environment_(environment),
       options_(std::move(options)),
-      log_(environment.store, options_.prefix, environment.clock, environment.random,
-           environment.log, options_.head, &environment.executor),
+      random_(environment.random),
+      log_(environment.store, options_.prefix, environment.clock, random_, environment.log,
+           options_.head, &environment.executor),
       cache_(options_.cache_bytes),
-      reader_(log_, cache_) {}
+      reader_(log_, cache_, environment.executor) {}
 
 Result<HeadPtr> committed_head(CommitOutcome outcome) {
   if (auto* done = std::get_if<Committed>(&outcome)) return done->head;
@@ -25,15 +26,7 @@ Result<HeadPtr> committed_head(CommitOutcome outcome) {
   return Error{Code::kUnavailable,
                str_cat("whether commit ", unknown.commit_id.hex(), " upon generation ",
                        unknown.base_generation, " happened is not known (", unknown.last.message,
-                       "); nothing is lost, sync again")};
-}
-
-Status IndexImpl::open(Deadline deadline) {
-  const HeadPtr head = KEDGE_TRY(log_.read(deadline));
-  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(head, deadline));
-  const std::lock_guard lock(mutex_);
-  current_ = snapshot;
-  return {};
+                       "); the same may be committed again")};
 }
 
 Status IndexImpl::create_first(Deadline deadline) {
@@ -46,7 +39,7 @@ Status IndexImpl::create_first(Deadline deadline) {
 Result<std::unique_ptr<Index>> Index::open(const Environment& environment, IndexOptions options,
                                            Deadline deadline) {
   auto index = std::make_unique<IndexImpl>(environment, std::move(options));
-  KEDGE_TRY(index->open(deadline));
+  KEDGE_TRY(index->latest(deadline));
   return std::unique_ptr<Index>(std::move(index));
 }
 
@@ -63,8 +56,15 @@ SnapshotPtr IndexImpl::current() const {
 }
 
 Result<SnapshotPtr> IndexImpl::latest(Deadline deadline) {
-  const HeadPtr head = KEDGE_TRY(log_.read(deadline));
-  SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(head, deadline));
+  auto snapshot = open_newest(KEDGE_TRY(log_.read(deadline)), deadline);
+  // A head that was replaced, and its files collected, while it was opened: once more.
+  if (!snapshot.ok() && snapshot.code() == Code::kExpired)
+    snapshot = open_newest(KEDGE_TRY(log_.read(deadline)), deadline);
+  return snapshot;
+}
+
+Result<SnapshotPtr> IndexImpl::open_newest(const HeadPtr& head, Deadline deadline) {
+  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(head, deadline));
   const std::lock_guard lock(mutex_);
   if (current_ == nullptr || current_->generation() <= snapshot->generation()) current_ = snapshot;
   return snapshot;
@@ -82,11 +82,11 @@ Result<CommitReport> IndexImpl::take(CommitOutcome outcome, CommitReport report,
   report.commit_id = head->envelope.commit_id;
   // The commit stands whether or not it can be opened just now; the next latest() tries again.
   if (head->envelope.dropped) return report;
-  const Result<SnapshotPtr> snapshot = open_snapshot(head, deadline);
-  const std::lock_guard lock(mutex_);
-  if (snapshot.ok() &&
-      (current_ == nullptr || current_->generation() < (*snapshot)->generation())) {
-    current_ = *snapshot;
+  const Result<SnapshotPtr> snapshot = open_newest(head, deadline);
+  if (!snapshot.ok()) {
+    environment_.log.warning(
+        str_cat("generation ", report.generation,
+                " is committed, but cannot be opened now: ", snapshot.error().message));
   }
   return report;
 }
@@ -98,7 +98,10 @@ Result<std::vector<std::optional<LiveObject>>> IndexImpl::find(const SnapshotPtr
       KEDGE_TRY(find_live(reader_, *snapshot->head(), snapshot->segments(), keys, deadline));
   std::vector<std::optional<LiveObject>> out(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (!found[i].empty()) out[i] = std::move(found[i].front().object);
+    if (snapshot->source(keys[i].source) == nullptr) continue;
+    for (LiveRef& row : found[i]) {
+      if (row.object.row.status != ObjectStatus::kAbsent) out[i] = std::move(row.object);
+    }
   }
   return out;
 }
@@ -110,6 +113,7 @@ Result<std::vector<TextEntry>> text_of(PageReader& reader, const Snapshot& snaps
                                        const LiveObject& object, Deadline deadline) {
   const SegmentPtr segment = snapshot.segment(object.segment);
   if (segment == nullptr) return {Code::kInvalid, "the object is of another snapshot"};
+  if (segment->damage()) return *segment->damage();
   std::vector<TextEntry> out;
   if (object.chunk_count == 0) return out;
   const SegmentDirectory& directory = segment->directory();
@@ -117,7 +121,7 @@ Result<std::vector<TextEntry>> text_of(PageReader& reader, const Snapshot& snaps
   std::vector<PageWant> wants;
   for (std::uint32_t page = object.first_chunk / kTextPageChunks; page * kTextPageChunks < end;
        ++page) {
-    wants.push_back({segment->file().get(), directory.text[page], "text page"});
+    wants.push_back(text_want(*segment, page));
   }
   const std::vector<BlockPtr> blocks =
       KEDGE_TRY(reader.read_all(*snapshot.head(), wants, nullptr, deadline));
@@ -149,9 +153,7 @@ Result<std::vector<float>> IndexImpl::vectors(const SnapshotPtr& snapshot, const
   const SegmentDirectory& directory = segment->directory();
   std::vector<PageWant> wants;
   for (const TextEntry& entry : text) {
-    const std::uint32_t block = entry.row / kVectorBlockRows;
-    wants.push_back({segment->file().get(), directory.vectors[block], "vector block",
-                     block * kVectorBlockRows});
+    wants.push_back(vectors_want(*segment, entry.row / kVectorBlockRows));
   }
   const std::vector<BlockPtr> blocks =
       KEDGE_TRY(reader_.read_all(*snapshot->head(), wants, nullptr, deadline));
@@ -183,6 +185,7 @@ Result<CommitReport> IndexImpl::rollback(std::uint64_t generation, Deadline dead
 
 Result<CollectReport> IndexImpl::collect(const CollectOptions& options, Deadline deadline) {
   CollectOptions ours = options;
+  // Nothing of the embedding cache: that is a store of its own.
   ours.is_ours = [](std::string_view key) {
     return matches_shape(key, "seg/{hh}/{32}") || matches_shape(key, "del/{32}-{32}") ||
            matches_shape(key, "tree/{32}");

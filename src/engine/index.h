@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,14 +42,19 @@ struct IndexOptions {
   std::string prefix;  // of the index in the store; "" or ends with '/'
   HeadLogOptions head;
   std::uint64_t cache_bytes = 256ULL << 20;  // blocks and pages kept in memory by this handle
-  std::uint32_t max_small_segments = 8;      // more segments under small_rows are merged
+  // Segments with fewer rows and objects than small_rows are small. A commit merges before it would
+  // make more of them than this, or of more than twice small_rows together.
+  std::uint32_t max_small_segments = 8;
   std::uint32_t small_rows = 32'768;
   std::uint32_t max_segment_rows = 65'536;  // merges make none larger, so that one fits memory
+  std::uint64_t max_segment_bytes = 96ULL << 20;  // likewise
 };
 
 class Segment;  // an opened segment: entry and directory (engine/segment.h)
 
 // One generation, opened: head, state, directories, deletes. Readers hold it as long as they like.
+// A segment whose directory or del file is damaged or lost is in it all the same, as such: what
+// needs it fails by name, and a search may go on without it.
 class Snapshot {
  public:
   [[nodiscard]] const HeadPtr& head() const { return head_; }
@@ -92,41 +98,47 @@ struct LiveObject {
 struct PutIntent {
   IndexedObject object;
 };
-// "This key is absent, proven at store time T" (or out of scope, decided at T).
+// "This key is absent, proven at store time T" (or out of scope, decided at T). At kAlways it wins
+// over every version and is not remembered: any version committed later is live again.
 struct AbsentIntent {
+  static constexpr Timestamp kAlways{std::numeric_limits<std::int64_t>::max()};
   ObjectKey key;
   Timestamp proven_at;
 };
 using Intent = std::variant<PutIntent, AbsentIntent>;
 
-// Changes to sources and spaces that go with a commit. Runs at every rebase on the newest state;
-// must touch only spaces, and of sources only what sync writes (see SourceEntry). An error ends the
-// commit with it.
+// Changes to sources and spaces that go with a commit. Runs at every rebase on the newest state,
+// before the intents; must touch only spaces, and of sources only what sync writes (see
+// SourceEntry). It may remove a source: its rows are dead from then on. An error ends the commit
+// with it.
 using StateEdit = std::function<Status(IndexState&)>;
 
 struct CommitReport {
   std::uint64_t generation = 0;
   Id128 commit_id;
-  std::uint64_t puts = 0;  // intents that took effect
-  std::uint64_t deletes = 0;
+  std::uint64_t puts = 0;        // versions that are live now
+  std::uint64_t deletes = 0;     // objects that were live and are proven absent
   std::uint64_t superseded = 0;  // intents that lost to a newer version of the same key
   std::uint64_t rebases = 0;
 };
 
 // For keys whose two versions were read within 2 s of each other: asks the source which is current.
-// Returns the tag, or kNotFound. Empty function: the later read wins.
+// Returns the tag, or kNotFound. Where it is empty, fails, or names neither, the later read wins.
 using Settle = std::function<Result<std::string>(const ObjectKey&)>;
 
 struct SearchRequest {
   std::vector<float> query;  // dimension of the space, normalised for cosine
   Id128 space;
-  std::size_t k = 10;           // results wanted
+  std::size_t k = 10;           // results wanted, 1 to kMaxHits
   bool group_by_object = true;  // best chunk of each object; else chunks
-  bool collapse_equal = true;   // equal chunk_hash counts once (kept: the first by score, then key)
+  // Hits with equal chunk_hash count once (kept: the first by distance, then key, then chunk). An
+  // object whose best chunk is equal to one that is kept is a copy, and left out.
+  bool collapse_equal = true;
   std::optional<std::uint32_t> source;
   std::string key_prefix;
-  std::function<bool(const LiveObject&)> accept;  // further filter on objects; may be empty
-  bool allow_partial = false;                     // go on without segments that cannot be read
+  // A further filter on objects, pure: it may be asked more than once about one. May be empty.
+  std::function<bool(const LiveObject&)> accept;
+  bool allow_partial = false;  // go on without segments that cannot be read
 };
 
 struct Hit {
@@ -149,7 +161,7 @@ struct SearchTrace {  // --explain
 struct SearchResult {
   std::vector<Hit> hits;
   bool partial = false;
-  std::vector<std::string> unreadable;  // segments left out, with the reason
+  std::vector<std::string> unreadable;  // why segments were left out, each naming its file
   SearchTrace trace;
 };
 
@@ -159,6 +171,13 @@ class ObjectCursor {
   virtual ~ObjectCursor() = default;
   // nullopt at the end.
   virtual Result<std::optional<LiveObject>> next(Deadline deadline) = 0;
+};
+
+struct RepairReport {
+  std::uint64_t generation = 0;            // of the new head
+  std::uint64_t body_generation = 0;       // of the history body it stands on
+  std::vector<std::string> recovered;      // files newer than that body
+  std::vector<std::string> not_recovered;  // what could not be, with the reason
 };
 
 class Index {
@@ -181,7 +200,10 @@ class Index {
   // The snapshot of the last latest(), without a request.
   [[nodiscard]] virtual SnapshotPtr current() const = 0;
 
-  // Exact: scans every row of the space. Two dependent rounds.
+  // Exact: scans every row of the space; in order of distance, key and chunk. Two dependent rounds
+  // up to kScanWindow bytes of vectors (with a filter on keys one more; more where many candidates
+  // are copies or not accepted). kInvalid: a query of another dimension, with NaN or infinity, or
+  // zero under cosine. kNotFound: no such space.
   // kExpired: the snapshot's generation is not retained any more. kCorrupt: a file is damaged or
   // lost, by name.
   virtual Result<SearchResult> search(const SnapshotPtr& snapshot, const SearchRequest& request,
@@ -200,10 +222,12 @@ class Index {
                                              std::string after) = 0;
 
   // ---- writing
-  // One commit of all intents (at most kMaxIntents, of distinct keys, of one space) and edits. Old
-  // versions are looked up and deletes derived here, again at every rebase. Rule 6 decides between
-  // versions of one key. Errors: kUnavailable with the commit id where the outcome is unknown;
-  // kExpired; as the store's.
+  // One commit of all intents (at most kMaxIntents, of distinct keys, of sources of one space: that
+  // of their recipe, or the only one) and edits. Old versions are looked up and deletes derived
+  // here, again at every rebase. Rule 6 decides between versions of one key. kUnavailable with the
+  // commit id: the outcome is unknown; the same intents may be committed again. kConflict: a source
+  // of a put is not in the index (any more). kInvalid: a row that breaks a limit, by key. kExpired;
+  // as the store's.
   virtual Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
                                       const Settle& settle, Deadline deadline) = 0;
   // Merges what is due (small segments, over 20 % dead), at most `max_merges`; how many were done.
@@ -213,14 +237,22 @@ class Index {
   virtual Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) = 0;
   virtual Result<CollectReport> collect(const CollectOptions& options, Deadline deadline) = 0;
 
-  // Reads every file that the newest head names, whole, and checks every page: what is damaged or
-  // lost, by name.
+  // Reads every file that the newest head names, whole, and checks every page, that no key is live
+  // twice, and the counts and set hashes of sources against their rows: what is damaged or lost, by
+  // name.
   virtual Result<std::vector<std::string>> check_files(Deadline deadline) = 0;
+
+  // Rule 10: where the head cannot be read, the newest history body, and the segments and del files
+  // newer than it that are found by listing, become the head. kInvalid: the head is whole.
+  virtual Result<RepairReport> repair(Deadline deadline) = 0;
 
   virtual HeadLog& log() = 0;
 };
 
 inline constexpr std::size_t kMaxIntents = 65'536;
+inline constexpr std::size_t kMaxHits = 100'000;
+// How long an absence is remembered after it was proven, by the store's clock.
+inline constexpr Duration kAbsenceKept = std::chrono::hours(24);
 // Two reads of one key closer than this are settled by asking the source.
 inline constexpr Duration kReadOrderMargin = std::chrono::seconds(2);
 

@@ -1,5 +1,6 @@
-// The index as one class over files by task: opening (snapshot.cc), reading (index.cc, search.cc,
-// cursor.cc), writing (writer.cc), merging (merge.cc), checking (check.cc).
+// The index as one class over files by task: opening (snapshot.cc), reading (lookup.cc, scan.cc,
+// search.cc, cursor.cc), writing (writer.cc, state_draft.cc), merging (merge.cc), checking
+// (check.cc, repair.cc).
 #pragma once
 
 #include <memory>
@@ -14,6 +15,20 @@
 #include "engine/segment.h"
 
 namespace kedge {
+
+// A Random that may be shared by threads, whatever it stands on.
+class LockedRandom final : public Random {
+ public:
+  explicit LockedRandom(Random& random) : random_(random) {}
+  std::uint64_t next() override {
+    const std::lock_guard lock(mutex_);
+    return random_.next();
+  }
+
+ private:
+  Random& random_;
+  std::mutex mutex_;
+};
 
 class IndexImpl final : public Index {
  public:
@@ -40,26 +55,32 @@ class IndexImpl final : public Index {
   Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) override;
   Result<CollectReport> collect(const CollectOptions& options, Deadline deadline) override;
   Result<std::vector<std::string>> check_files(Deadline deadline) override;
+  Result<RepairReport> repair(Deadline deadline) override;
   HeadLog& log() override { return log_; }
 
   // The state of a head, opened: directories and deletes of segments not open yet are read in one
-  // round.
+  // round. What is damaged or lost is a damaged segment; other errors are its own.
   Result<SnapshotPtr> open_snapshot(const HeadPtr& head, Deadline deadline);
-  // Reads the head and opens it; kNotFound where there is none or it was dropped.
-  Status open(Deadline deadline);
+  // As open_snapshot; becomes current() unless that is newer.
+  Result<SnapshotPtr> open_newest(const HeadPtr& head, Deadline deadline);
   Status create_first(Deadline deadline);
 
   [[nodiscard]] const Environment& environment() const { return environment_; }
   [[nodiscard]] const IndexOptions& options() const { return options_; }
   [[nodiscard]] PageReader& reader() { return reader_; }
+  [[nodiscard]] Id128 random_id() { return Id128::random(random_); }
   // After a commit of our own: opens its head and makes it current.
   Result<CommitReport> take(CommitOutcome outcome, CommitReport report, Deadline deadline);
 
  private:
-  Result<bool> merge_once(Deadline deadline);
+  // Merges small segments if one more would be too many; whether it did.
+  Result<bool> make_room(const SnapshotPtr& base, Deadline deadline);
+  Result<bool> merge(const SnapshotPtr& snapshot, std::vector<SegmentPtr> inputs,
+                     Deadline deadline);
 
   Environment environment_;
   IndexOptions options_;
+  LockedRandom random_;
   HeadLog log_;
   BlockCache cache_;
   PageReader reader_;
@@ -67,9 +88,8 @@ class IndexImpl final : public Index {
   SnapshotPtr current_;
 };
 
-// Inlines the directories of segments into the state while they fit kMaxInlineDirectories: the
-// smallest first, since small segments are the many.
-void inline_directories(IndexState& state, const std::vector<std::pair<Id128, Bytes>>& directories);
+// A segment's directory, checked and parsed: from the head, or its plane.
+Result<SegmentFilePtr> open_segment_file(const SegmentEntry& entry, ByteView directory);
 
 // An outcome as a Result: the head, or why not.
 Result<HeadPtr> committed_head(CommitOutcome outcome);

@@ -21,18 +21,43 @@ struct LiveRef {
   LiveObject object;
 };
 
-// Every live row of each key over the segments given, in two rounds. Exactly one is expected over a
-// whole snapshot.
+// Every row of each key that is not dead, absences included, over the segments given; in two rounds
+// for each kLookupBatch keys. Exactly one is expected over a whole snapshot. Fails with the damage
+// of a segment that may hold one of the keys.
 Result<std::vector<std::vector<LiveRef>>> find_live(PageReader& reader, const Head& head,
                                                     std::span<const SegmentPtr> segments,
                                                     std::span<const ObjectKey> keys,
                                                     Deadline deadline);
 
-// The first object number of the segment whose sort key is not below `bound`; the count of objects
-// if there is none.
-Result<std::uint32_t> lower_bound_object(PageReader& reader, const Head& head,
-                                         const Segment& segment, const std::string& bound,
-                                         SearchTrace* trace, Deadline deadline);
+// Asks for the first object of a segment whose sort key is not below `bound`.
+struct BoundQuery {
+  const Segment* segment = nullptr;  // not damaged
+  std::string bound;
+  std::uint32_t number = 0;  // the answer; the count of objects if there is none
+};
+// Answers all, in one round unless keys share their first kMaxBound bytes over many pages.
+Status find_bounds(PageReader& reader, const Head& head, std::span<BoundQuery> queries,
+                   SearchTrace* trace, Deadline deadline);
+
+// Sort keys in [begin, end); to the last where there is no end.
+struct KeyRange {
+  std::string begin;
+  std::optional<std::string> end;
+};
+// The keys of a source that begin with `prefix`.
+KeyRange range_of(std::uint32_t source, std::string_view prefix);
+
+// Object numbers in [begin, end).
+struct NumberRange {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+// What of each segment lies in the ranges (which are disjoint and increasing), as find_bounds()
+// finds it. Fails with the damage of a segment that may hold some.
+Result<std::vector<std::vector<NumberRange>>> number_ranges(PageReader& reader, const Head& head,
+                                                            std::span<const SegmentPtr> segments,
+                                                            std::span<const KeyRange> ranges,
+                                                            SearchTrace* trace, Deadline deadline);
 
 // The least string above every string that begins with `prefix`; nothing if there is none.
 std::optional<std::string> after_prefix(std::string prefix);

@@ -1,43 +1,20 @@
-// Exact search: every live row of the space is scanned. Round A reads the vector blocks, round B
-// the docs and text pages of the best candidates; a filter by key costs one round before. What is
-// in the cache costs no round.
+// Exact search: every live row of the space is scanned (scan.cc). Round A reads the vector blocks,
+// round B the docs and text pages of the best candidates; a filter by key costs one round before.
+// What is in the cache costs no round.
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/strings.h"
 #include "engine/index_impl.h"
 #include "engine/lookup.h"
-#include "simd/kernels.h"
+#include "engine/scan.h"
 
 namespace kedge {
 namespace {
-
-constexpr std::size_t kBlocksPerTask = 32;
-// Candidates of equal score that are looked at together, so that ties are broken by key and not by
-// place.
-constexpr std::size_t kMaxTies = 1024;
-
-// Object numbers in scope, [begin, end).
-struct NumberRange {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-};
-
-struct Candidate {
-  float score = 0;
-  std::uint32_t segment = 0;  // position in the snapshot
-  std::uint32_t row = 0;
-  std::uint32_t object = 0;
-};
-
-bool better(const Candidate& a, const Candidate& b) {
-  if (a.score != b.score) return a.score > b.score;
-  if (a.segment != b.segment) return a.segment < b.segment;
-  return a.row < b.row;
-}
 
 class Query {
  public:
@@ -45,289 +22,244 @@ class Query {
       : index_(index), snapshot_(std::move(snapshot)), request_(request), deadline_(deadline) {}
 
   Result<SearchResult> run() {
-    const Duration began = index_.environment().clock.monotonic();
+    Clock& clock = index_.environment().clock;
+    const Duration began = clock.monotonic();
     KEDGE_TRY(check());
-    KEDGE_TRY(choose_segments());
-    KEDGE_TRY(read_blocks());
-    scan();
-    KEDGE_TRY(complete());
-    out_.trace.segments = chosen_.size();
-    out_.trace.seconds =
-        std::chrono::duration<double>(index_.environment().clock.monotonic() - began).count();
+    std::vector<ScanSegment> segments = KEDGE_TRY(choose_segments());
+    out_.trace.segments = segments.size();
+    KEDGE_TRY(scan(std::move(segments)));
+    // Some of the best may be copies or not wanted: a few more are looked at in the same round.
+    std::size_t count = request_.k;
+    if (request_.collapse_equal || request_.accept) count += request_.k / 2 + 8;
+    while (out_.hits.size() < request_.k && !pool_.empty()) {
+      KEDGE_TRY(take_best(count));
+      count *= 2;
+    }
+    out_.trace.seconds = std::chrono::duration<double>(clock.monotonic() - began).count();
     return std::move(out_);
   }
 
  private:
-  struct Chosen {
-    std::uint32_t position = 0;
-    SegmentPtr segment;
-    std::vector<NumberRange> ranges;  // in scope; one whole range where nothing is filtered
-    std::vector<BlockPtr> blocks;
-    bool readable = true;
+  // A candidate with its pages read.
+  struct Item {
+    ScanCandidate candidate;
+    Hit hit;
+    bool wanted = true;
   };
 
   Status check() {
-    const Space* space = snapshot_->space(request_.space);
-    if (space == nullptr) return {Code::kInvalid, "the index has no such space"};
-    metric_ = space->metric;
-    dimension_ = space->dimension;
-    if (request_.query.size() != dimension_) {
+    space_ = snapshot_->space(request_.space);
+    if (space_ == nullptr) return {Code::kNotFound, "the index has no such space"};
+    if (request_.query.size() != space_->dimension) {
       return {Code::kInvalid, str_cat("the query has ", request_.query.size(),
-                                      " dimensions, the index ", dimension_)};
+                                      " dimensions, the space ", space_->dimension)};
     }
-    for (const float value : request_.query) {
-      if (!std::isfinite(value)) return {Code::kInvalid, "the query holds NaN or infinity"};
+    double norm = 0;
+    for (const float value : request_.query) norm += double{value} * double{value};
+    // A sum that f32 cannot hold would make infinities of distances.
+    if (!std::isfinite(static_cast<float>(norm)))
+      return {Code::kInvalid, "the query holds NaN or infinity, or is too large"};
+    if (request_.k == 0 || request_.k > kMaxHits)
+      return {Code::kInvalid, str_cat("k is ", request_.k, ", not 1 to ", kMaxHits)};
+    query_ = request_.query;
+    if (space_->metric != Metric::kCosine) return {};
+    if (norm == 0) return {Code::kInvalid, "the query is zero, which has no direction"};
+    if (std::abs(norm - 1) > 1e-4) {
+      for (float& value : query_) value = static_cast<float>(double{value} / std::sqrt(norm));
     }
-    if (request_.k == 0) return {Code::kInvalid, "k is 0"};
     return {};
   }
 
-  Status choose_segments() {
-    const bool filtered = request_.source.has_value() || !request_.key_prefix.empty();
-    for (std::uint32_t i = 0; i < snapshot_->segments().size(); ++i) {
-      const SegmentPtr& segment = snapshot_->segments()[i];
-      if (segment->entry().space != request_.space || segment->directory().rows == 0) continue;
-      Chosen chosen{
-          .position = i, .segment = segment, .ranges = {}, .blocks = {}, .readable = true};
-      if (!filtered) {
-        chosen.ranges.push_back({0, segment->directory().objects});
+  // kExpired ends a search whatever it allows: another generation is to be asked.
+  Status leave_out(const Error& error) {
+    if (!request_.allow_partial || error.code == Code::kExpired) return error;
+    out_.partial = true;
+    const bool told = std::find(out_.unreadable.begin(), out_.unreadable.end(), error.message) !=
+                      out_.unreadable.end();
+    if (!told) out_.unreadable.push_back(error.message);
+    return {};
+  }
+
+  // The segments of the space with what of each is in the scope of the filter.
+  Result<std::vector<ScanSegment>> choose_segments() {
+    std::vector<SegmentPtr> segments;
+    for (const SegmentPtr& segment : snapshot_->segments()) {
+      if (segment->entry().space != request_.space || segment->entry().rows == 0) continue;
+      if (segment->damage()) {
+        KEDGE_TRY(leave_out(*segment->damage()));
       } else {
-        KEDGE_TRY(ranges_of(*segment, chosen.ranges));
-        if (chosen.ranges.empty()) continue;
+        segments.push_back(segment);
       }
-      chosen_.push_back(std::move(chosen));
     }
-    return {};
-  }
-
-  Status ranges_of(const Segment& segment, std::vector<NumberRange>& out) {
+    std::vector<ScanSegment> chosen;
+    if (!request_.source && request_.key_prefix.empty()) {
+      for (const SegmentPtr& segment : segments)
+        chosen.push_back({segment, {{0, segment->directory().objects}}});
+      return chosen;
+    }
+    std::vector<KeyRange> scope;
     for (const SourceEntry& source : snapshot_->state().sources) {
-      if (request_.source && source.number != *request_.source) continue;
-      const std::string lower = sort_key(source.number, request_.key_prefix);
-      const std::optional<std::string> upper = after_prefix(lower);
-      NumberRange range{0, segment.directory().objects};
-      range.begin = KEDGE_TRY(bound(segment, lower));
-      if (upper) range.end = KEDGE_TRY(bound(segment, *upper));
-      if (range.begin < range.end) out.push_back(range);
+      if (!request_.source || *request_.source == source.number)
+        scope.push_back(range_of(source.number, request_.key_prefix));
     }
+    // One by one where some may be left out, so that one bad page costs one segment.
+    const std::size_t step = request_.allow_partial ? 1 : std::max<std::size_t>(segments.size(), 1);
+    for (std::size_t first = 0; first < segments.size(); first += step) {
+      const auto some = std::span(segments).subspan(first, step);
+      auto ranges =
+          number_ranges(index_.reader(), *snapshot_->head(), some, scope, &out_.trace, deadline_);
+      if (!ranges.ok()) {
+        KEDGE_TRY(leave_out(ranges.error()));
+        continue;
+      }
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        if (!(*ranges)[i].empty()) chosen.push_back({some[i], std::move((*ranges)[i])});
+      }
+    }
+    return chosen;
+  }
+
+  Status scan(std::vector<ScanSegment> segments) {
+    segments_ = std::move(segments);
+    const ScanQuery query{
+        .vector = query_, .space = *space_, .by_object = request_.group_by_object};
+    ScanResult found = scan_segments(index_.reader(), index_.environment().executor,
+                                     *snapshot_->head(), segments_, query, &out_.trace, deadline_);
+    for (const Error& error : found.errors) KEDGE_TRY(leave_out(error));
+    pool_ = std::move(found.candidates);
     return {};
   }
 
-  Result<std::uint32_t> bound(const Segment& segment, const std::string& key) {
-    return lower_bound_object(index_.reader(), *snapshot_->head(), segment, key, &out_.trace,
-                              deadline_);
-  }
-
-  Status read_blocks() {
-    std::vector<PageWant> wants;
-    for (const Chosen& chosen : chosen_) {
-      std::uint32_t row = 0;
-      for (const PageRef& page : chosen.segment->directory().vectors) {
-        wants.push_back({chosen.segment->file().get(), page, "vector block", row});
-        row += kVectorBlockRows;
-      }
-    }
-    std::vector<Result<BlockPtr>> blocks =
-        index_.reader().read(*snapshot_->head(), wants, &out_.trace, deadline_);
-    std::size_t at = 0;
-    for (Chosen& chosen : chosen_) {
-      const std::size_t count = chosen.segment->directory().vectors.size();
-      for (std::size_t i = 0; i < count; ++i, ++at) {
-        if (blocks[at].ok()) {
-          chosen.blocks.push_back(std::move(blocks[at]).value());
-          continue;
-        }
-        if (!request_.allow_partial) return blocks[at].error();
-        if (chosen.readable) out_.unreadable.push_back(blocks[at].error().message);
-        chosen.readable = false;
-      }
-      if (!chosen.readable) out_.partial = true;
-    }
-    std::erase_if(chosen_, [](const Chosen& chosen) { return !chosen.readable; });
-    return {};
-  }
-
-  [[nodiscard]] static bool in_ranges(const std::vector<NumberRange>& ranges,
-                                      std::uint32_t object) {
-    return std::any_of(ranges.begin(), ranges.end(), [&](const NumberRange& range) {
-      return range.begin <= object && object < range.end;
+  // Takes the next `count` of the pool, in order, and makes hits of them.
+  Status take_best(std::size_t count) {
+    const std::vector<ScanCandidate> batch = take_batch(count);
+    std::vector<Item> items = KEDGE_TRY(read_items(batch));
+    // Of more than `count` only so many are sure to be the next by key.
+    const std::size_t left_out = batch.size() - items.size();
+    const std::size_t sure =
+        batch.size() <= count ? items.size() : count - std::min(count, left_out);
+    std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+      const ObjectRow& left = a.hit.object.row;
+      const ObjectRow& right = b.hit.object.row;
+      return std::tie(a.hit.distance, left.source, left.key, a.hit.chunk_number) <
+             std::tie(b.hit.distance, right.source, right.key, b.hit.chunk_number);
     });
-  }
-
-  // A run of blocks of one segment: the unit of parallel work.
-  struct Task {
-    std::size_t chosen = 0;
-    std::size_t first_block = 0;
-    std::size_t last_block = 0;  // one past
-    std::vector<Candidate> found;
-    std::uint64_t rows = 0;
-  };
-
-  void scan() {
-    std::vector<Task> tasks;
-    for (std::size_t c = 0; c < chosen_.size(); ++c) {
-      const std::size_t count = chosen_[c].blocks.size();
-      for (std::size_t first = 0; first < count; first += kBlocksPerTask) {
-        tasks.push_back({c, first, std::min(count, first + kBlocksPerTask), {}, 0});
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      // What was read only to break ties goes back.
+      if (i >= sure) {
+        pool_.push_back(items[i].candidate);
+        continue;
       }
-    }
-    index_.environment().executor.parallel_for(tasks.size(),
-                                               [&](std::size_t i) { run_task(tasks[i]); });
-    for (Task& task : tasks) {
-      out_.trace.rows_scanned += task.rows;
-      for (const Candidate& candidate : task.found) add(candidate);
-    }
-  }
-
-  // Rows of one object follow each other, also across tasks: only the best of them is kept when
-  // grouped.
-  void add(const Candidate& candidate) {
-    if (request_.group_by_object && !candidates_.empty() &&
-        candidates_.back().segment == candidate.segment &&
-        candidates_.back().object == candidate.object) {
-      if (candidate.score > candidates_.back().score) candidates_.back() = candidate;
-      return;
-    }
-    candidates_.push_back(candidate);
-  }
-
-  void run_task(Task& task) {
-    const Chosen& chosen = chosen_[task.chosen];
-    float scores[kVectorBlockRows];
-    for (std::size_t b = task.first_block; b < task.last_block; ++b) {
-      const auto first_row = static_cast<std::uint32_t>(b * kVectorBlockRows);
-      const VectorBlock& block = chosen.blocks[b]->vectors;
-      task.rows += block.row_count();
-      score_rows(block, scores);
-      for (std::uint32_t r = 0; r < block.row_count(); ++r) {
-        const std::uint32_t object = block.row(r).object;
-        if (chosen.segment->is_dead(object) || !in_ranges(chosen.ranges, object)) continue;
-        const Candidate candidate{scores[r], chosen.position, first_row + r, object};
-        if (request_.group_by_object && !task.found.empty() && task.found.back().object == object) {
-          if (candidate.score > task.found.back().score) task.found.back() = candidate;
-        } else {
-          task.found.push_back(candidate);
-        }
-      }
-    }
-  }
-
-  void score_rows(const VectorBlock& block, float* scores) const {
-    const Kernels& simd = kernels();
-    if (metric_ == Metric::kL2) {
-      for (std::uint32_t r = 0; r < block.row_count(); ++r) {
-        scores[r] = -simd.l2_f16(request_.query.data(), block.row(r).values, dimension_);
-      }
-      return;
-    }
-    simd.dot_f16_rows(request_.query.data(), block.values(), block.stride(), block.row_count(),
-                      dimension_, scores);
-  }
-
-  // Candidates become hits in order of score, a batch at a time, until there are k or none is left.
-  Status complete() {
-    std::size_t done = 0;
-    std::size_t batch =
-        request_.k + (request_.collapse_equal || request_.accept ? request_.k / 2 + 8 : 0);
-    while (out_.hits.size() < request_.k && done < candidates_.size()) {
-      const std::size_t end = select(done, batch);
-      KEDGE_TRY(hydrate(std::span(candidates_).subspan(done, end - done)));
-      done = end;
-      batch *= 2;
+      if (!items[i].wanted || out_.hits.size() == request_.k) continue;
+      if (request_.collapse_equal && !shown_.insert(items[i].hit.chunk.chunk_hash).second) continue;
+      out_.hits.push_back(std::move(items[i].hit));
     }
     return {};
   }
 
-  // Sorts the next `count` candidates into [done, end) and returns end: more than count where
-  // scores are equal.
-  std::size_t select(std::size_t done, std::size_t count) {
-    const auto first = candidates_.begin() + static_cast<std::ptrdiff_t>(done);
-    const std::size_t wanted = std::min(count + kMaxTies, candidates_.size() - done);
-    std::partial_sort(first, first + static_cast<std::ptrdiff_t>(wanted), candidates_.end(),
-                      better);
-    std::size_t end = std::min(done + count, candidates_.size());
-    while (end < done + wanted && candidates_[end].score == candidates_[end - 1].score) ++end;
-    return end;
+  // Moves the best `count` out of the pool, and of those that are as good as the last of them as
+  // many of each segment as could be among the best by key: rows of a segment are in key order.
+  std::vector<ScanCandidate> take_batch(std::size_t count) {
+    if (pool_.size() <= count) return std::exchange(pool_, {});
+    const auto nearer = [](const ScanCandidate& a, const ScanCandidate& b) {
+      return a.distance < b.distance;
+    };
+    const auto last = pool_.begin() + static_cast<std::ptrdiff_t>(count - 1);
+    std::nth_element(pool_.begin(), last, pool_.end(), nearer);
+    const float limit = last->distance;
+    const auto ties = std::partition(pool_.begin(), pool_.end(),
+                                     [&](const ScanCandidate& c) { return c.distance < limit; });
+    const auto worse = std::partition(ties, pool_.end(),
+                                      [&](const ScanCandidate& c) { return c.distance == limit; });
+    std::sort(ties, worse, [](const ScanCandidate& a, const ScanCandidate& b) {
+      return std::tie(a.segment, a.row) < std::tie(b.segment, b.row);
+    });
+    const std::size_t open = count - static_cast<std::size_t>(ties - pool_.begin());
+    std::vector<ScanCandidate> batch(pool_.begin(), ties);
+    std::vector<ScanCandidate> rest(worse, pool_.end());
+    std::size_t of_segment = 0;
+    for (auto tie = ties; tie != worse; ++tie) {
+      of_segment = tie != ties && (tie - 1)->segment == tie->segment ? of_segment + 1 : 0;
+      (of_segment < open ? batch : rest).push_back(*tie);
+    }
+    pool_ = std::move(rest);
+    return batch;
   }
 
   // Docs and text pages of a batch in one round.
-  Status hydrate(std::span<const Candidate> batch) {
+  Result<std::vector<Item>> read_items(const std::vector<ScanCandidate>& batch) {
     std::vector<PageWant> wants;
-    for (const Candidate& candidate : batch) {
-      const Segment& segment = *snapshot_->segments()[candidate.segment];
-      const SegmentDirectory& directory = segment.directory();
-      wants.push_back(
-          {segment.file().get(), directory.docs[candidate.object / kDocsPageObjects], "docs page"});
+    for (const ScanCandidate& candidate : batch) {
+      const Segment& segment = *segments_[candidate.segment].segment;
+      wants.push_back(docs_want(segment, candidate.object / kDocsPageObjects));
       // One list a segment: the row and the number of a chunk are the same.
-      wants.push_back(
-          {segment.file().get(), directory.text[candidate.row / kTextPageChunks], "text page"});
+      wants.push_back(text_want(segment, candidate.row / kTextPageChunks));
     }
     const std::vector<Result<BlockPtr>> pages =
         index_.reader().read(*snapshot_->head(), wants, &out_.trace, deadline_);
-    std::vector<Hit> hits;
+    TextPages texts;
+    std::vector<Item> items;
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Result<BlockPtr>& docs = pages[2 * i];
       const Result<BlockPtr>& text = pages[2 * i + 1];
-      if (!docs.ok() || !text.ok()) {
-        const Error& error = docs.ok() ? text.error() : docs.error();
-        if (!request_.allow_partial) return error;
-        out_.partial = true;
-        if (out_.unreadable.empty() || out_.unreadable.back() != error.message)
-          out_.unreadable.push_back(error.message);
-        continue;
+      Result<Item> item = !docs.ok()   ? Result<Item>(docs.error())
+                          : !text.ok() ? Result<Item>(text.error())
+                                       : make_item(batch[i], **docs, **text, texts);
+      if (item.ok()) {
+        items.push_back(*std::move(item));
+      } else {
+        KEDGE_TRY(leave_out(item.error()));
       }
-      Hit hit = KEDGE_TRY(make_hit(batch[i], (*docs)->bytes, (*text)->bytes));
-      if (!request_.accept || request_.accept(hit.object)) hits.push_back(std::move(hit));
     }
-    take(std::move(hits));
-    return {};
+    return items;
   }
 
-  Result<Hit> make_hit(const Candidate& candidate, const Bytes& docs, const Bytes& text) {
-    const Segment& segment = *snapshot_->segments()[candidate.segment];
+  using TextPages = std::map<const Block*, std::vector<TextEntry>>;  // parsed once a batch
+
+  Result<Item> make_item(const ScanCandidate& candidate, const Block& docs, const Block& text,
+                         TextPages& texts) {
+    const Segment& segment = *segments_[candidate.segment].segment;
     const SegmentDirectory& directory = segment.directory();
-    Hit hit;
-    hit.object = make_live(
-        segment, candidate.object,
-        KEDGE_TRY(parse_docs_entry(docs, candidate.object % kDocsPageObjects, directory)));
+    const auto named = [&](const Error& error) {
+      return Error{error.code, str_cat(segment.file()->key, ": ", error.message)};
+    };
+    auto entry = parse_docs_entry(docs.bytes, candidate.object % kDocsPageObjects, directory);
+    if (!entry.ok()) return named(entry.error());
     const std::uint32_t first = candidate.row / kTextPageChunks * kTextPageChunks;
-    std::vector<TextEntry> entries = KEDGE_TRY(parse_text_page(text, first, directory));
-    TextEntry& entry = entries[candidate.row - first];
-    if (entry.row != candidate.row || candidate.row < hit.object.first_chunk ||
-        candidate.row >= hit.object.first_chunk + hit.object.chunk_count) {
-      return {Code::kCorrupt, str_cat(segment.file()->key, ": row ", candidate.row,
-                                      " is not a chunk of its object")};
+    auto page = texts.find(&text);
+    if (page == texts.end()) {
+      auto parsed = parse_text_page(text.bytes, first, directory);
+      if (!parsed.ok()) return named(parsed.error());
+      page = texts.emplace(&text, *std::move(parsed)).first;
     }
-    hit.chunk = std::move(entry.chunk);
-    hit.chunk_number = candidate.row - hit.object.first_chunk;
-    hit.score = candidate.score;
-    hit.distance = metric_ == Metric::kCosine ? 1 - candidate.score : -candidate.score;
-    return hit;
-  }
-
-  void take(std::vector<Hit> hits) {
-    std::stable_sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
-      if (a.score != b.score) return a.score > b.score;
-      if (a.object.row.source != b.object.row.source)
-        return a.object.row.source < b.object.row.source;
-      if (a.object.row.key != b.object.row.key) return a.object.row.key < b.object.row.key;
-      return a.chunk_number < b.chunk_number;
-    });
-    for (Hit& hit : hits) {
-      if (out_.hits.size() == request_.k) return;
-      if (request_.collapse_equal && !shown_.insert(hit.chunk.chunk_hash).second) continue;
-      out_.hits.push_back(std::move(hit));
+    const TextEntry& chunk = page->second[candidate.row - first];
+    if (chunk.row != candidate.row || candidate.row < entry->first_chunk ||
+        candidate.row - entry->first_chunk >= entry->chunk_count) {
+      return named({Code::kCorrupt,
+                    str_cat("row ", candidate.row, " is not that of a chunk of its object")});
     }
+    Item item;
+    item.candidate = candidate;
+    item.hit.object = make_live(segment, candidate.object, *std::move(entry));
+    item.hit.chunk = chunk.chunk;
+    item.hit.chunk_number = candidate.row - item.hit.object.first_chunk;
+    item.hit.distance = candidate.distance;
+    item.hit.score =
+        space_->metric == Metric::kCosine ? 1 - candidate.distance : -candidate.distance;
+    // Rows of a source that the index does not name any more are dead.
+    item.wanted = snapshot_->source(item.hit.object.row.source) != nullptr &&
+                  (!request_.accept || request_.accept(item.hit.object));
+    return item;
   }
 
   IndexImpl& index_;
   SnapshotPtr snapshot_;
   const SearchRequest& request_;
   Deadline deadline_;
-  Metric metric_ = Metric::kCosine;
-  std::size_t dimension_ = 0;
-  std::vector<Chosen> chosen_;
-  std::vector<Candidate> candidates_;
+  const Space* space_ = nullptr;
+  std::vector<float> query_;
+  std::vector<ScanSegment> segments_;
+  std::vector<ScanCandidate> pool_;  // not looked at yet
   std::set<Id128> shown_;
   SearchResult out_;
 };

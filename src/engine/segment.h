@@ -4,9 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "format/segment.h"
 
 namespace kedge {
@@ -28,18 +31,30 @@ class Segment {
     for (const std::uint32_t number : dead_)
       bits_[number / 64] |= std::uint64_t{1} << (number % 64);
   }
+  // One whose directory or del file is damaged or lost: has an entry, and nothing can be read.
+  Segment(SegmentEntry entry, Error damage) : entry_(std::move(entry)), damage_(std::move(damage)) {
+    auto file = std::make_shared<SegmentFile>();
+    file->id = entry_.id;
+    file->key = entry_.file_key();
+    file->bytes = entry_.bytes;
+    file_ = std::move(file);
+  }
 
   [[nodiscard]] const SegmentEntry& entry() const { return entry_; }
+  [[nodiscard]] const std::optional<Error>& damage() const { return damage_; }
+  // Of a damaged one the directory is empty.
   [[nodiscard]] const SegmentFilePtr& file() const { return file_; }
   [[nodiscard]] const SegmentDirectory& directory() const { return file_->directory; }
   [[nodiscard]] const Id128& id() const { return file_->id; }
   [[nodiscard]] const std::vector<std::uint32_t>& dead() const { return dead_; }
+  // Precondition: not damaged, and below the count of objects.
   [[nodiscard]] bool is_dead(std::uint32_t number) const {
     return (bits_[number / 64] >> (number % 64) & 1) != 0;
   }
 
  private:
   SegmentEntry entry_;
+  std::optional<Error> damage_;
   SegmentFilePtr file_;
   std::vector<std::uint32_t> dead_;
   std::vector<std::uint64_t> bits_;

@@ -45,54 +45,52 @@ class SnapshotOpener {
   }
 
   Result<SnapshotPtr> run() {
-    out_->state_ = KEDGE_TRY(IndexState::parse(out_->head_->envelope.payload));
-    const std::size_t count = out_->state_.segments.size();
-    files_.resize(count);
-    deletes_.resize(count);
-    for (std::size_t i = 0; i < count; ++i) KEDGE_TRY(plan(i));
+    auto state = IndexState::parse(out_->head_->envelope.payload);
+    if (!state.ok())
+      return {state.code(),
+              str_cat("generation ", out_->generation(), ": ", state.error().message)};
+    out_->state_ = *std::move(state);
+    for (const SegmentEntry& entry : out_->state_.segments) plan(entry);
     KEDGE_TRY(read());
-    for (std::size_t i = 0; i < count; ++i) {
-      const SegmentEntry& entry = out_->state_.segments[i];
-      std::vector<std::uint32_t> dead;
-      std::merge(deletes_[i].begin(), deletes_[i].end(), entry.dead.begin(), entry.dead.end(),
-                 std::back_inserter(dead));
-      if (std::adjacent_find(dead.begin(), dead.end()) != dead.end() ||
-          (!dead.empty() && dead.back() >= entry.objects)) {
-        return {Code::kCorrupt,
-                str_cat(entry.file_key(), ": dead objects repeat or are out of range")};
-      }
-      out_->segments_.push_back(std::make_shared<const Segment>(entry, files_[i], std::move(dead)));
-    }
+    for (std::size_t i = 0; i < plans_.size(); ++i) finish(plans_[i], out_->state_.segments[i]);
     return SnapshotPtr(std::move(out_));
   }
 
  private:
-  // What of segment i is known, and what has to be read.
-  Status plan(std::size_t i) {
-    const SegmentEntry& entry = out_->state_.segments[i];
-    const SegmentPtr known = earlier_ == nullptr ? nullptr : earlier_->segment(entry.id);
+  struct Plan {
+    SegmentPtr known;  // in the earlier snapshot, with the same deletes
+    SegmentFilePtr file;
+    std::vector<std::uint32_t> in_del_file;
+    std::optional<Error> damage;
+  };
+
+  // What of a segment is known, and what has to be read.
+  void plan(const SegmentEntry& entry) {
+    Plan& plan = plans_.emplace_back();
+    SegmentPtr known = earlier_ == nullptr ? nullptr : earlier_->segment(entry.id);
+    if (known != nullptr && known->damage()) known = nullptr;  // it may be back
     if (known != nullptr) {
-      files_[i] = known->file();
+      plan.file = known->file();
     } else if (!entry.directory.empty()) {
-      KEDGE_TRY(take_directory(i, entry.directory));
+      take_directory(plan, entry, entry.directory);
     } else {
       const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
-      want(i, false, entry.file_key(), extent.offset, extent.size);
+      want(false, entry.file_key(), extent.offset, extent.size);
     }
-    if (entry.del_file.is_zero()) return {};
-    if (known != nullptr && known->entry().del_file == entry.del_file) {
-      const auto& inline_dead = known->entry().dead;
-      std::set_difference(known->dead().begin(), known->dead().end(), inline_dead.begin(),
-                          inline_dead.end(), std::back_inserter(deletes_[i]));
-      return {};
+    const bool same_file = known != nullptr && known->entry().del_file == entry.del_file;
+    if (same_file && known->entry().dead == entry.dead) {
+      plan.known = std::move(known);
+    } else if (same_file) {
+      const auto& inlined = known->entry().dead;
+      std::set_difference(known->dead().begin(), known->dead().end(), inlined.begin(),
+                          inlined.end(), std::back_inserter(plan.in_del_file));
+    } else if (!entry.del_file.is_zero()) {
+      want(true, entry.del_key(), 0, entry.del_bytes);
     }
-    want(i, true, entry.del_key(), 0, entry.del_bytes);
-    return {};
   }
 
-  void want(std::size_t i, bool deletes, const std::string& key, std::uint64_t offset,
-            std::uint64_t size) {
-    wants_.emplace_back(i, deletes);
+  void want(bool deletes, const std::string& key, std::uint64_t offset, std::uint64_t size) {
+    wants_.emplace_back(plans_.size() - 1, deletes);
     requests_.push_back({.key = log_.path(key),
                          .offset = offset,
                          .length = size,
@@ -108,76 +106,104 @@ class SnapshotOpener {
       const SegmentEntry& entry = out_->state_.segments[i];
       const std::string key = deletes ? entry.del_key() : entry.file_key();
       if (!blobs[r].ok()) {
-        if (blobs[r].code() == Code::kNotFound)
-          return log_.explain_missing(*out_->head_, key, deadline_);
-        return blobs[r].error();
-      }
-      if (deletes) {
-        Result<std::vector<std::uint32_t>> dead =
-            parse_del_file(blobs[r]->body, entry.id, entry.objects);
-        if (!dead.ok()) return {dead.code(), str_cat(key, ": ", dead.error().message)};
-        deletes_[i] = std::move(dead).value();
+        Error error = blobs[r].error();
+        if (error.code == Code::kNotFound)
+          error = log_.explain_missing(*out_->head_, key, deadline_);
+        if (error.code == Code::kInvalid)
+          error = {Code::kCorrupt, str_cat(key, ": the file is cut short")};
+        if (error.code != Code::kCorrupt) return error;
+        if (!plans_[i].damage) plans_[i].damage = std::move(error);
+      } else if (deletes) {
+        take_deletes(plans_[i], entry, blobs[r]->body);
       } else {
-        KEDGE_TRY(take_directory(i, blobs[r]->body));
+        take_directory(plans_[i], entry, blobs[r]->body);
       }
     }
     return {};
   }
 
-  Status take_directory(std::size_t i, ByteView bytes) {
-    const SegmentEntry& entry = out_->state_.segments[i];
-    const PageRef page{.offset = entry.planes[static_cast<std::size_t>(Plane::kDirectory)].offset,
-                       .size = static_cast<std::uint32_t>(bytes.size()),
-                       .crc = entry.directory_crc};
-    auto file = std::make_shared<SegmentFile>();
-    file->id = entry.id;
-    file->key = entry.file_key();
-    file->bytes = entry.bytes;
-    const Status sound = check_page(page, bytes, "directory");
-    if (!sound.ok()) return {sound.code(), str_cat(file->key, ": ", sound.error().message)};
-    Result<SegmentDirectory> directory = SegmentDirectory::parse(bytes);
-    if (!directory.ok())
-      return {directory.code(), str_cat(file->key, ": ", directory.error().message)};
-    KEDGE_TRY(directory->matches(entry));
-    file->directory = std::move(directory).value();
-    files_[i] = std::move(file);
-    return {};
+  static void take_deletes(Plan& plan, const SegmentEntry& entry, ByteView bytes) {
+    auto dead = parse_del_file(bytes, entry.id, entry.objects);
+    if (!dead.ok()) {
+      plan.damage = Error{dead.code(), str_cat(entry.del_key(), ": ", dead.error().message)};
+    } else if (dead->size() != entry.del_count) {
+      plan.damage = Error{Code::kCorrupt, str_cat(entry.del_key(), ": holds ", dead->size(),
+                                                  " numbers, the head says ", entry.del_count)};
+    } else {
+      plan.in_del_file = *std::move(dead);
+    }
+  }
+
+  static void take_directory(Plan& plan, const SegmentEntry& entry, ByteView bytes) {
+    auto file = open_segment_file(entry, bytes);
+    if (file.ok()) {
+      plan.file = *std::move(file);
+    } else {
+      plan.damage = file.error();
+    }
+  }
+
+  void finish(Plan& plan, const SegmentEntry& entry) {
+    if (plan.known != nullptr) {
+      out_->segments_.push_back(plan.known);
+      return;
+    }
+    std::vector<std::uint32_t> dead;
+    std::merge(plan.in_del_file.begin(), plan.in_del_file.end(), entry.dead.begin(),
+               entry.dead.end(), std::back_inserter(dead));
+    if (!plan.damage && std::adjacent_find(dead.begin(), dead.end()) != dead.end()) {
+      plan.damage =
+          Error{Code::kCorrupt, str_cat(entry.file_key(), ": an object is named dead twice")};
+    }
+    if (plan.damage) {
+      log_.log().error(plan.damage->message);
+      out_->segments_.push_back(std::make_shared<const Segment>(entry, *std::move(plan.damage)));
+    } else {
+      out_->segments_.push_back(
+          std::make_shared<const Segment>(entry, std::move(plan.file), std::move(dead)));
+    }
   }
 
   HeadLog& log_;
   SnapshotPtr earlier_;
   Deadline deadline_;
   std::shared_ptr<Snapshot> out_;
-  std::vector<SegmentFilePtr> files_;
-  std::vector<std::vector<std::uint32_t>> deletes_;  // of the del file
+  std::vector<Plan> plans_;  // as in the state
   std::vector<std::pair<std::size_t, bool>> wants_;
   std::vector<ReadRequest> requests_;
 };
 
-Result<SnapshotPtr> IndexImpl::open_snapshot(const HeadPtr& head, Deadline deadline) {
-  if (head->envelope.dropped) return {Code::kNotFound, "the index was dropped"};
-  const SnapshotPtr earlier = current();
-  if (earlier != nullptr && earlier->head()->envelope.commit_id == head->envelope.commit_id)
-    return earlier;
-  return SnapshotOpener(log_, head, earlier, deadline).run();
+Result<SegmentFilePtr> open_segment_file(const SegmentEntry& entry, ByteView directory) {
+  auto file = std::make_shared<SegmentFile>();
+  file->id = entry.id;
+  file->key = entry.file_key();
+  file->bytes = entry.bytes;
+  const auto named = [&](const Error& error) {
+    return Error{error.code, str_cat(file->key, ": ", error.message)};
+  };
+  const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
+  const PageRef page{.offset = extent.offset,
+                     .size = static_cast<std::uint32_t>(extent.size),
+                     .crc = entry.directory_crc};
+  if (const Status sound = check_page(page, directory, "directory"); !sound.ok())
+    return named(sound.error());
+  auto parsed = SegmentDirectory::parse(directory);
+  if (!parsed.ok()) return named(parsed.error());
+  if (const Status fits = parsed->matches(entry); !fits.ok()) return named(fits.error());
+  file->directory = *std::move(parsed);
+  return SegmentFilePtr(std::move(file));
 }
 
-void inline_directories(IndexState& state,
-                        const std::vector<std::pair<Id128, Bytes>>& directories) {
-  std::vector<std::pair<std::size_t, SegmentEntry*>> order;
-  for (SegmentEntry& entry : state.segments) {
-    for (const auto& [id, bytes] : directories) {
-      if (id == entry.id) entry.directory = bytes;
-    }
-    if (!entry.directory.empty()) order.emplace_back(entry.directory.size(), &entry);
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::size_t total = 0;
-  for (const auto& [size, entry] : order) {
-    total += size;
-    if (total > kMaxInlineDirectories) entry->directory.clear();
-  }
+Result<SnapshotPtr> IndexImpl::open_snapshot(const HeadPtr& head, Deadline deadline) {
+  if (head->envelope.dropped)
+    return {Code::kNotFound, str_cat("the index was dropped: ", printable(log_.path("head")))};
+  const SnapshotPtr earlier = current();
+  const bool whole =
+      earlier != nullptr &&
+      std::none_of(earlier->segments().begin(), earlier->segments().end(),
+                   [](const SegmentPtr& segment) { return segment->damage().has_value(); });
+  if (whole && earlier->head()->envelope.commit_id == head->envelope.commit_id) return earlier;
+  return SnapshotOpener(log_, head, earlier, deadline).run();
 }
 
 }  // namespace kedge

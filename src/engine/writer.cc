@@ -6,156 +6,6 @@
 #include "base/strings.h"
 
 namespace kedge {
-
-void keep_earliest(Timestamp& earliest, Timestamp time) {
-  if (time.micros != 0 && (earliest.micros == 0 || time < earliest)) earliest = time;
-}
-
-// ---- deletes
-
-void DeleteSet::fold(SegmentEntry& entry, const std::vector<std::uint32_t>& dead, Random& random,
-                     std::vector<std::pair<FileRef, Bytes>>& puts) {
-  Bytes body = encode_del_file(entry.id, dead);
-  entry.del_file = Id128::random(random);
-  entry.del_bytes = body.size();
-  entry.del_count = static_cast<std::uint32_t>(dead.size());
-  entry.dead.clear();
-  const FileRef file{.key = entry.del_key(), .size = entry.del_bytes};
-  puts.emplace_back(file, std::move(body));
-}
-
-std::vector<bool> DeleteSet::apply(IndexState& state, std::span<const SegmentPtr> segments,
-                                   Random& random, std::vector<std::pair<FileRef, Bytes>>& puts) {
-  std::vector<bool> empty(state.segments.size(), false);
-  std::vector<std::vector<std::uint32_t>> all(state.segments.size());
-  std::size_t inline_total = 0;
-  for (std::size_t i = 0; i < state.segments.size(); ++i) {
-    SegmentEntry& entry = state.segments[i];
-    all[i] = segments[i]->dead();
-    const auto added = added_.find(i);
-    if (added != added_.end()) {
-      std::vector<std::uint32_t>& fresh = added->second;
-      std::sort(fresh.begin(), fresh.end());
-      fresh.erase(std::unique(fresh.begin(), fresh.end()), fresh.end());
-      std::vector<std::uint32_t> merged;
-      std::set_union(all[i].begin(), all[i].end(), fresh.begin(), fresh.end(),
-                     std::back_inserter(merged));
-      std::vector<std::uint32_t> inlined;
-      std::set_union(entry.dead.begin(), entry.dead.end(), fresh.begin(), fresh.end(),
-                     std::back_inserter(inlined));
-      all[i] = std::move(merged);
-      entry.dead = std::move(inlined);
-    }
-    empty[i] = all[i].size() == entry.objects;
-    if (empty[i]) continue;
-    if (entry.dead.size() > kMaxInlineDead) fold(entry, all[i], random, puts);
-    inline_total += entry.dead.size();
-  }
-  while (inline_total > kMaxInlineDeadTotal) {
-    // The longest list first: fewest files for most room.
-    std::size_t longest = 0;
-    for (std::size_t i = 0; i < state.segments.size(); ++i) {
-      if (!empty[i] && state.segments[i].dead.size() > state.segments[longest].dead.size())
-        longest = i;
-    }
-    inline_total -= state.segments[longest].dead.size();
-    fold(state.segments[longest], all[longest], random, puts);
-  }
-  return empty;
-}
-
-// ---- intents
-
-Status Writer::check_keys() const {
-  std::vector<const ObjectKey*> order;
-  for (const ObjectKey& key : keys_) order.push_back(&key);
-  std::sort(order.begin(), order.end(),
-            [](const ObjectKey* a, const ObjectKey* b) { return *a < *b; });
-  for (std::size_t i = 1; i < order.size(); ++i) {
-    if (*order[i - 1] == *order[i]) {
-      return {Code::kInvalid,
-              str_cat("key '", printable(order[i]->key), "' is in one commit twice")};
-    }
-  }
-  return {};
-}
-
-Status Writer::take(std::vector<Intent> intents, const IndexState& state) {
-  if (intents.size() > kMaxIntents) {
-    return {Code::kInvalid,
-            str_cat(intents.size(), " intents in one commit, more than ", kMaxIntents)};
-  }
-  const bool any_put = std::any_of(intents.begin(), intents.end(), [](const Intent& intent) {
-    return std::holds_alternative<PutIntent>(intent);
-  });
-  if (any_put && state.spaces.empty())
-    return {Code::kInvalid, "the index has no space yet: an edit must add one first"};
-  std::optional<SegmentBuilder> builder;
-  if (any_put) builder.emplace(state.spaces.front().dimension, state.spaces.front().id());
-  for (Intent& intent : intents) {
-    if (auto* absent = std::get_if<AbsentIntent>(&intent)) {
-      absents_.push_back(std::move(*absent));
-      continue;
-    }
-    IndexedObject& object = std::get<PutIntent>(intent).object;
-    const ObjectRow& row = object.row;
-    puts_.push_back({.key = {row.source, row.key},
-                     .read_time = row.read_time,
-                     .tag = row.tag,
-                     .hash = SetHash::of(row.key, row.tag, row.size, row.last_modified),
-                     .racy = row.racy,
-                     .status = row.status,
-                     .retry_after = row.retry_after,
-                     .number = 0});
-    KEDGE_TRY(builder->add(std::move(object)));
-  }
-  for (const Put& put : puts_) keys_.push_back(put.key);
-  for (const AbsentIntent& absent : absents_) keys_.push_back(absent.key);
-  KEDGE_TRY(check_keys());
-  if (puts_.empty()) return {};
-  built_ = std::move(*builder).finish(Id128::random(index_.environment().random), 0);
-  for (std::size_t i = 0; i < puts_.size(); ++i) puts_[i].number = built_->number_of[i];
-  return {};
-}
-
-const Writer::Settled& Writer::settle(const ObjectKey& key) {
-  const auto known = settled_.find(key);
-  if (known != settled_.end()) return known->second;
-  Settled answer;
-  if (settle_) {
-    Result<std::string> tag = settle_(key);
-    if (tag.ok()) {
-      answer.tag = std::move(tag).value();
-    } else {
-      answer.gone = tag.code() == Code::kNotFound;
-    }
-  }
-  return settled_.emplace(key, std::move(answer)).first->second;
-}
-
-// The version whose bytes were read later wins; two that differ and were read too close together
-// are settled by asking the source which it has.
-Result<bool> Writer::put_wins(const Put& put, const ObjectRow& old) {
-  const Duration apart = put.read_time - old.read_time;
-  if (put.tag != old.tag && apart <= kReadOrderMargin && apart >= -kReadOrderMargin) {
-    const Settled& now = settle(put.key);
-    if (now.tag == put.tag) return true;
-    if (now.tag == old.tag) return false;
-  }
-  if (put.read_time != old.read_time) return put.read_time > old.read_time;
-  return put.tag >= old.tag;
-}
-
-Result<bool> Writer::absence_wins(const AbsentIntent& absent, const ObjectRow& old) {
-  const Duration apart = absent.proven_at - old.read_time;
-  if (apart <= kReadOrderMargin && apart >= -kReadOrderMargin) {
-    const Settled& now = settle(absent.key);
-    if (now.gone) return true;
-    if (now.tag) return false;
-  }
-  return absent.proven_at >= old.read_time;
-}
-
 namespace {
 
 SourceEntry* entry_of(IndexState& state, std::uint32_t number) {
@@ -164,145 +14,293 @@ SourceEntry* entry_of(IndexState& state, std::uint32_t number) {
   return found == state.sources.end() ? nullptr : &*found;
 }
 
-std::uint64_t* count_of(SourceEntry& entry, ObjectStatus status) {
-  switch (status) {
-    case ObjectStatus::kIndexed:
-      return nullptr;
-    case ObjectStatus::kPending:
-      return &entry.pending_objects;
-    case ObjectStatus::kFailed:
-      return &entry.failed_objects;
-    case ObjectStatus::kSkipped:
-      return &entry.skipped_objects;
+const SourceEntry* entry_of(const IndexState& state, std::uint32_t number) {
+  return entry_of(const_cast<IndexState&>(state), number);
+}
+
+// The space of a source's rows: that of its recipe, or the only one.
+const Space* space_of_source(const IndexState& state, const SourceEntry& source) {
+  if (source.recipe.space.is_zero())
+    return state.spaces.size() == 1 ? &state.spaces.front() : nullptr;
+  for (const Space& space : state.spaces) {
+    if (space.id() == source.recipe.space) return &space;
   }
   return nullptr;
 }
 
+bool is_unfinished(ObjectStatus status) {
+  return status == ObjectStatus::kFailed || status == ObjectStatus::kPending;
+}
+
+// What is remembered of an absence. It names no bytes.
+IndexedObject absence(const ObjectKey& key, Timestamp proven_at) {
+  IndexedObject object;
+  object.row.source = key.source;
+  object.row.key = key.key;
+  object.row.read_time = proven_at;
+  object.row.status = ObjectStatus::kAbsent;
+  return object;
+}
+
 }  // namespace
 
-Status Writer::forget(IndexState& state, const ObjectRow& row) {
-  SourceEntry* entry = entry_of(state, row.source);
-  if (entry == nullptr) return {};  // the edit of this commit removes the source
-  entry->set_hash.subtract(SetHash::of(row.key, row.tag, row.size, row.last_modified));
-  std::uint64_t* count = count_of(*entry, row.status);
-  if (entry->live_objects == 0 || (count != nullptr && *count == 0) ||
-      (row.racy && entry->racy_objects == 0)) {
-    return {Code::kCorrupt, str_cat("source ", row.source, ": its counts are below its live rows")};
-  }
-  --entry->live_objects;
-  if (count != nullptr) --*count;
-  if (row.racy) --entry->racy_objects;
-  if (entry->failed_objects + entry->pending_objects == 0) entry->earliest_retry = {};
-  return {};
-}
+// ---- before the first base
 
-Status Writer::remember(IndexState& state, const Put& put) {
-  SourceEntry* entry = entry_of(state, put.key.source);
-  if (entry == nullptr) {
-    return {Code::kConflict, str_cat("source ", put.key.source, " was removed from the index")};
+Status Writer::take(std::vector<Intent> intents) {
+  if (intents.size() > kMaxIntents) {
+    return {Code::kInvalid,
+            str_cat(intents.size(), " intents in one commit, more than ", kMaxIntents)};
   }
-  entry->set_hash.add(put.hash);
-  ++entry->live_objects;
-  if (std::uint64_t* count = count_of(*entry, put.status)) ++*count;
-  if (put.racy) ++entry->racy_objects;
-  keep_earliest(entry->earliest_retry, put.retry_after);
-  return {};
-}
-
-Status Writer::resolve_puts(const std::vector<std::vector<LiveRef>>& found, IndexState& state,
-                            DeleteSet& deletes) {
-  for (std::size_t i = 0; i < puts_.size(); ++i) {
-    const Put& put = puts_[i];
-    bool wins = true;
-    for (const LiveRef& old : found[i]) wins = wins && KEDGE_TRY(put_wins(put, old.object.row));
-    if (!wins) {
-      lost_.push_back(put.number);
-      ++report_.superseded;
+  for (Intent& intent : intents) {
+    if (auto* absent = std::get_if<AbsentIntent>(&intent)) {
+      fresh_.push_back(
+          {.version = {.time = absent->proven_at, .tag = "", .status = ObjectStatus::kAbsent},
+           .always = absent->proven_at == AbsentIntent::kAlways,
+           .number = {},
+           .count = {}});
+      keys_.push_back(std::move(absent->key));
       continue;
     }
-    for (const LiveRef& old : found[i]) {
-      deletes.add(old.segment, old.object.number);
-      KEDGE_TRY(forget(state, old.object.row));
+    IndexedObject& object = std::get<PutIntent>(intent).object;
+    if (object.row.status == ObjectStatus::kAbsent) {
+      return {Code::kInvalid,
+              str_cat("key '", printable(object.row.key), "' is put as absent: give its proof")};
     }
-    KEDGE_TRY(remember(state, put));
+    fresh_.push_back({.version = Version::of(object.row),
+                      .always = false,
+                      .number = {},
+                      .count = RowCount::of(object.row)});
+    put_of_.push_back(keys_.size());
+    keys_.push_back({object.row.source, object.row.key});
+    objects_.push_back(std::move(object));
+  }
+  std::vector<const ObjectKey*> order;
+  for (const ObjectKey& key : keys_) order.push_back(&key);
+  std::sort(order.begin(), order.end(),
+            [](const ObjectKey* a, const ObjectKey* b) { return *a < *b; });
+  const auto twice = std::adjacent_find(
+      order.begin(), order.end(), [](const ObjectKey* a, const ObjectKey* b) { return *a == *b; });
+  if (twice != order.end())
+    return {Code::kInvalid, str_cat("key '", printable((*twice)->key), "' is in one commit twice")};
+  return {};
+}
+
+// ---- the segment
+
+// Every put is of a source that the index names.
+Status Writer::check_sources(const IndexState& state) const {
+  for (const std::size_t i : put_of_) {
+    if (entry_of(state, keys_[i].source) == nullptr)
+      return {Code::kConflict, str_cat("the index has no source ", keys_[i].source)};
+  }
+  return {};
+}
+
+// Of all sources that the intents name; none where they name none that the index has.
+Result<std::optional<Space>> Writer::space_of(const IndexState& state) const {
+  std::map<std::uint32_t, const Space*> seen;
+  const Space* only = nullptr;
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const std::uint32_t number = keys_[i].source;
+    const SourceEntry* source = entry_of(state, number);
+    const auto [known, first] = seen.emplace(number, nullptr);
+    if (first && source != nullptr) known->second = space_of_source(state, *source);
+    const Space* space = known->second;
+    if (space == nullptr && fresh_[i].version.status != ObjectStatus::kAbsent) {
+      return Error{Code::kInvalid,
+                   str_cat("source ", number, " has no space: its recipe must name one")};
+    }
+    if (space != nullptr && only != nullptr && space->id() != only->id())
+      return Error{Code::kInvalid, "the sources of one commit are of two spaces"};
+    if (space != nullptr) only = space;
+  }
+  return only == nullptr ? std::optional<Space>() : std::optional<Space>(*only);
+}
+
+Status Writer::check_vector(const IndexedObject& object) const {
+  if (space_->metric != Metric::kCosine || space_->dimension == 0) return {};
+  for (std::size_t row = 0; row + space_->dimension <= object.vectors.size();
+       row += space_->dimension) {
+    const auto begin = object.vectors.begin() + static_cast<std::ptrdiff_t>(row);
+    const bool zero = std::all_of(begin, begin + static_cast<std::ptrdiff_t>(space_->dimension),
+                                  [](std::uint16_t half) { return (half & 0x7FFF) == 0; });
+    if (zero) {
+      return {Code::kInvalid, str_cat("key '", printable(object.row.key), "': the vector of chunk ",
+                                      row / space_->dimension, " is zero, which has no direction")};
+    }
+  }
+  return {};
+}
+
+// The rows of all puts, and of all absences that are to be remembered.
+Status Writer::build(const IndexState& state) {
+  space_ = KEDGE_TRY(space_of(state));
+  if (!space_) return {};
+  SegmentBuilder builder(space_->dimension, space_->id());
+  std::vector<std::size_t> added;
+  for (std::size_t p = 0; p < objects_.size(); ++p) {
+    KEDGE_TRY(check_vector(objects_[p]));
+    KEDGE_TRY(builder.add(std::move(objects_[p])));
+    added.push_back(put_of_[p]);
+  }
+  objects_.clear();
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const SourceEntry* source = entry_of(state, keys_[i].source);
+    const bool put = fresh_[i].version.status != ObjectStatus::kAbsent;
+    if (put || fresh_[i].always || source == nullptr) continue;
+    if (space_of_source(state, *source) == nullptr) continue;  // nothing of it can be in the index
+    KEDGE_TRY(builder.add(absence(keys_[i], fresh_[i].version.time)));
+    added.push_back(i);
+  }
+  if (added.empty()) return {};
+  built_ = std::move(builder).finish(index_.random_id(), 0);
+  for (std::size_t p = 0; p < added.size(); ++p) fresh_[added[p]].number = built_->number_of[p];
+  const Extent& extent = built_->entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
+  file_ = KEDGE_TRY(
+      open_segment_file(built_->entry, ByteView(built_->file).subspan(extent.offset, extent.size)));
+  return {};
+}
+
+// ---- on every base
+
+Result<Draft> Writer::rebase(const HeadPtr& base) {
+  const std::uint64_t rebases = prepared_ ? report_.rebases + 1 : 0;
+  report_ = {};
+  report_.rebases = rebases;
+  lost_.clear();
+  unfinished_.clear();
+  const SnapshotPtr snapshot = KEDGE_TRY(index_.open_newest(base, deadline_));
+  StateDraft draft(index_, *snapshot);
+  if (edit_) KEDGE_TRY(edit_(draft.state()));
+  KEDGE_TRY(check_sources(draft.state()));
+  if (!prepared_) KEDGE_TRY(build(draft.state()));
+  prepared_ = true;
+  const std::optional<Space> space = KEDGE_TRY(space_of(draft.state()));
+  if (space && space_ && space->id() != space_->id())
+    return {Code::kConflict, "the space of the source was changed by another commit"};
+
+  const std::vector<std::vector<LiveRef>> found =
+      KEDGE_TRY(find_live(index_.reader(), *base, snapshot->segments(), keys_, deadline_));
+  for (std::size_t i = 0; i < keys_.size(); ++i) KEDGE_TRY(resolve(i, found[i], *snapshot, draft));
+  close_counts(draft.state());
+  const bool named = built_ && draft.add(built_->entry, file_, lost_);
+  Draft out = KEDGE_TRY(draft.finish());
+  // The bytes are handed over once: later drafts of this commit name them.
+  if (named && !built_->file.empty()) {
+    out.puts.emplace_back(FileRef{.key = built_->entry.file_key(), .size = built_->entry.bytes},
+                          std::move(built_->file));
+    built_->file.clear();
+  }
+  return out;
+}
+
+// Rule 6 for one key: the newest of its live rows and the intent stays, and all others die.
+Status Writer::resolve(std::size_t i, const std::vector<LiveRef>& found, const Snapshot& base,
+                       StateDraft& draft) {
+  const Fresh& fresh = fresh_[i];
+  const bool absent = fresh.version.status == ObjectStatus::kAbsent;
+  std::vector<const LiveRef*> olds;
+  for (const LiveRef& row : found) {
+    // Another space has versions of its own; an absence is one in all of them.
+    const Id128& space = base.segments()[row.segment]->entry().space;
+    if (absent || !space_ || space == space_->id()) olds.push_back(&row);
+  }
+  const LiveRef* old = newest(olds);
+  const bool wins = fresh.always || old == nullptr || fresh_wins(i, Version::of(old->object.row));
+  bool was_live = false;
+  for (const LiveRef* row : olds) {
+    if (row == old && !wins) continue;
+    draft.kill(row->object.segment, row->object.number);
+    forget(draft.state(), row->object.row);
+    was_live = was_live || row->object.row.status != ObjectStatus::kAbsent;
+  }
+  if (!wins) {
+    if (fresh.number) lost_.push_back(*fresh.number);
+    // To prove an absence again changes nothing and loses to nothing.
+    if (!absent || old->object.row.status != ObjectStatus::kAbsent) ++report_.superseded;
+  } else if (absent) {
+    if (was_live) ++report_.deletes;
+  } else {
+    remember(draft.state(), keys_[i].source, fresh.count);
     ++report_.puts;
   }
   return {};
 }
 
-Status Writer::resolve_absents(const std::vector<std::vector<LiveRef>>& found, IndexState& state,
-                               DeleteSet& deletes) {
-  for (std::size_t i = 0; i < absents_.size(); ++i) {
-    for (const LiveRef& old : found[puts_.size() + i]) {
-      if (!KEDGE_TRY(absence_wins(absents_[i], old.object.row))) {
-        ++report_.superseded;
-        continue;
-      }
-      deletes.add(old.segment, old.object.number);
-      KEDGE_TRY(forget(state, old.object.row));
-      ++report_.deletes;
+bool Writer::fresh_wins(std::size_t i, const Version& old) {
+  const Version& fresh = fresh_[i].version;
+  Newer newer = newer_of(old, fresh);
+  if (newer == Newer::kAsk && settle_) {
+    const Result<std::string> tag = settle_(keys_[i]);
+    if (tag.ok() && *tag == fresh.tag) return true;
+    if (tag.ok() && *tag == old.tag) return false;
+    if (!tag.ok() && tag.code() != Code::kNotFound) {
+      index_.environment().log.warning(str_cat("which version of '", printable(keys_[i].key),
+                                               "' is current cannot be asked (",
+                                               tag.error().message, "): the later read stays"));
     }
   }
-  return {};
+  if (newer == Newer::kAsk) newer = later_of(old, fresh);
+  return newer == Newer::kFresh;
 }
 
-Result<Draft> Writer::rebase(const HeadPtr& base) {
-  const std::uint64_t rebases = first_ ? 0 : report_.rebases + 1;
-  first_ = false;
-  report_ = {};
-  report_.rebases = rebases;
-  lost_.clear();
-  const SnapshotPtr snapshot = KEDGE_TRY(index_.open_snapshot(base, deadline_));
-  IndexState state = snapshot->state();
-  DeleteSet deletes;
-  const std::vector<std::vector<LiveRef>> found =
-      KEDGE_TRY(find_live(index_.reader(), *base, snapshot->segments(), keys_, deadline_));
-  KEDGE_TRY(resolve_puts(found, state, deletes));
-  KEDGE_TRY(resolve_absents(found, state, deletes));
-  Draft draft;
-  const std::vector<bool> empty =
-      deletes.apply(state, snapshot->segments(), index_.environment().random, draft.puts);
-  std::vector<SegmentEntry> kept;
-  std::vector<std::pair<Id128, Bytes>> directories;
-  if (built_ && lost_.size() < puts_.size()) {
-    SegmentEntry entry = built_->entry;
-    std::sort(lost_.begin(), lost_.end());
-    if (lost_.size() > kMaxInlineDead) {
-      return {Code::kConflict,
-              "another writer indexed the same objects in the meantime: sync again"};
+const LiveRef* Writer::newest(const std::vector<const LiveRef*>& rows) {
+  const LiveRef* best = nullptr;
+  for (const LiveRef* row : rows) {
+    if (best == nullptr ||
+        later_of(Version::of(best->object.row), Version::of(row->object.row)) == Newer::kFresh) {
+      best = row;
     }
-    entry.dead = lost_;
-    const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
-    const ByteView directory = ByteView(built_->file).subspan(extent.offset, extent.size);
-    directories.emplace_back(entry.id, Bytes(directory.begin(), directory.end()));
-    draft.puts.emplace_back(FileRef{.key = entry.file_key(), .size = entry.bytes}, built_->file);
-    kept.push_back(std::move(entry));
   }
-  for (std::size_t i = 0; i < state.segments.size(); ++i) {
-    if (!empty[i]) kept.push_back(std::move(state.segments[i]));
+  return best;
+}
+
+// ---- what the source's entry counts
+
+void Writer::forget(IndexState& state, const ObjectRow& row) {
+  SourceEntry* entry = entry_of(state, row.source);
+  // A source that this commit removes is counted no more.
+  if (entry == nullptr) return;
+  if (!subtract_count(*entry, RowCount::of(row))) {
+    index_.environment().log.error(
+        str_cat("source ", row.source, " counted fewer rows than it has: run verify"));
   }
-  state.segments = std::move(kept);
-  // A removed del file or segment is simply not named any more.
-  if (edit_) KEDGE_TRY(edit_(state));
-  inline_directories(state, directories);
-  if (state.segments.size() > kMaxSegments) {
-    return {Code::kExhausted, str_cat("the index has ", state.segments.size(),
-                                      " segments: merge first (kedge compact)")};
+}
+
+void Writer::remember(IndexState& state, std::uint32_t source, const RowCount& count) {
+  add_count(*entry_of(state, source), count);  // check_sources() has seen it
+  if (is_unfinished(count.status)) {
+    Unfinished& unfinished = unfinished_[source];
+    ++unfinished.rows;
+    keep_earliest(unfinished.earliest_retry, count.retry_after);
   }
-  KEDGE_TRY(state.check());
-  draft.payload = state.encode();
-  draft.files = state.files();
-  std::erase_if(draft.puts, [&](const auto& put) {
-    return !std::binary_search(draft.files.begin(), draft.files.end(), put.first);
-  });
-  return draft;
+}
+
+// The earliest retry is a lower bound, exact again whenever this commit put every row it is of.
+void Writer::close_counts(IndexState& state) const {
+  for (SourceEntry& entry : state.sources) {
+    const auto put = unfinished_.find(entry.number);
+    const Unfinished ours = put == unfinished_.end() ? Unfinished() : put->second;
+    if (entry.failed_objects + entry.pending_objects == ours.rows)
+      entry.earliest_retry = ours.earliest_retry;
+  }
 }
 
 Result<CommitReport> IndexImpl::commit(std::vector<Intent> intents, const StateEdit& edit,
                                        const Settle& settle, Deadline deadline) {
-  const SnapshotPtr base = KEDGE_TRY(latest(deadline));
   Writer writer(*this, edit, settle, deadline);
-  KEDGE_TRY(writer.take(std::move(intents), base->state()));
+  const bool writes_segment = !intents.empty();
+  KEDGE_TRY(writer.take(std::move(intents)));
+  SnapshotPtr base = KEDGE_TRY(latest(deadline));
+  if (writes_segment) {
+    const Result<bool> merged = make_room(base, deadline);
+    // What could not be merged now is due at the next commit; it is this one that counts.
+    if (!merged.ok()) {
+      environment_.log.warning(str_cat("merging before a commit: ", merged.error().message));
+    } else if (const SnapshotPtr now = current(); *merged && now != nullptr) {
+      base = now;
+    }
+  }
   CommitOutcome outcome = log_.commit(
       base->head(), [&](const HeadPtr& head) { return writer.rebase(head); }, deadline);
   return take(std::move(outcome), writer.report(), deadline);

@@ -9,82 +9,66 @@
 #include <utility>
 #include <vector>
 
+#include "engine/counts.h"
 #include "engine/index_impl.h"
 #include "engine/lookup.h"
+#include "engine/state_draft.h"
+#include "engine/versions.h"
 
 namespace kedge {
 
-// Dead objects to be added to segments of a state. Folds them into del files where the head would
-// hold too many.
-class DeleteSet {
- public:
-  void add(std::size_t segment, std::uint32_t number) { added_[segment].push_back(number); }
-  // Writes the dead lists of `state`, whose segments are those of `segments` in order. New del
-  // files go to `puts`. Segments without a live object are marked in the answer.
-  std::vector<bool> apply(IndexState& state, std::span<const SegmentPtr> segments, Random& random,
-                          std::vector<std::pair<FileRef, Bytes>>& puts);
-
- private:
-  static void fold(SegmentEntry& entry, const std::vector<std::uint32_t>& dead, Random& random,
-                   std::vector<std::pair<FileRef, Bytes>>& puts);
-  std::map<std::size_t, std::vector<std::uint32_t>> added_;
-};
-
 class Writer {
  public:
-  // `space` of the puts. All references outlive the writer.
+  // All references outlive the writer.
   Writer(IndexImpl& index, const StateEdit& edit, const Settle& settle, Deadline deadline)
       : index_(index), edit_(edit), settle_(settle), deadline_(deadline) {}
 
-  // Builds the segment. kInvalid: a limit, a key twice, an unknown space.
-  Status take(std::vector<Intent> intents, const IndexState& state);
-  // The draft upon `base`.
+  // kInvalid: too many, or a key twice.
+  Status take(std::vector<Intent> intents);
+  // The draft upon `base`. The first call builds the segment.
   Result<Draft> rebase(const HeadPtr& base);
   [[nodiscard]] const CommitReport& report() const { return report_; }
 
  private:
-  struct Put {
-    ObjectKey key;
-    Timestamp read_time;
-    std::string tag;
-    SetHash hash;
-    bool racy = false;
-    ObjectStatus status = ObjectStatus::kIndexed;
-    Timestamp retry_after;
-    std::uint32_t number = 0;  // in the new segment
+  struct Fresh {
+    Version version;
+    bool always = false;                  // an absence that wins over everything and leaves no row
+    std::optional<std::uint32_t> number;  // of its row in the new segment
+    RowCount count;
+  };
+  // Failed and pending rows of a source that this commit puts.
+  struct Unfinished {
+    std::uint64_t rows = 0;
+    Timestamp earliest_retry;
   };
 
-  Status check_keys() const;
-  Result<bool> put_wins(const Put& put, const ObjectRow& old);
-  Result<bool> absence_wins(const AbsentIntent& absent, const ObjectRow& old);
-  // The tag that the source has now; nothing if it is gone or cannot be asked. Asked once a key.
-  struct Settled {
-    bool gone = false;
-    std::optional<std::string> tag;
-  };
-  const Settled& settle(const ObjectKey& key);
-  Status resolve_puts(const std::vector<std::vector<LiveRef>>& found, IndexState& state,
-                      DeleteSet& deletes);
-  Status resolve_absents(const std::vector<std::vector<LiveRef>>& found, IndexState& state,
-                         DeleteSet& deletes);
-  static Status forget(IndexState& state, const ObjectRow& row);
-  static Status remember(IndexState& state, const Put& put);
+  Result<std::optional<Space>> space_of(const IndexState& state) const;
+  Status check_sources(const IndexState& state) const;
+  Status build(const IndexState& state);
+  Status check_vector(const IndexedObject& object) const;
+  Status resolve(std::size_t i, const std::vector<LiveRef>& found, const Snapshot& base,
+                 StateDraft& draft);
+  bool fresh_wins(std::size_t i, const Version& old);
+  static const LiveRef* newest(const std::vector<const LiveRef*>& rows);
+  void forget(IndexState& state, const ObjectRow& row);
+  void remember(IndexState& state, std::uint32_t source, const RowCount& count);
+  void close_counts(IndexState& state) const;
 
   IndexImpl& index_;
   const StateEdit& edit_;
   const Settle& settle_;
   Deadline deadline_;
-  std::vector<Put> puts_;
-  std::vector<AbsentIntent> absents_;
-  std::vector<ObjectKey> keys_;  // of puts, then of absents
+  std::vector<ObjectKey> keys_;
+  std::vector<Fresh> fresh_;            // one a key
+  std::vector<IndexedObject> objects_;  // of the puts, until the segment is built
+  std::vector<std::size_t> put_of_;     // their positions among the keys
+  std::optional<Space> space_;          // of the new segment; none: nothing to write
   std::optional<SegmentBuilder::Built> built_;
+  SegmentFilePtr file_;              // of it
   std::vector<std::uint32_t> lost_;  // numbers in the new segment that are dead from the start
-  std::map<ObjectKey, Settled> settled_;
+  std::map<std::uint32_t, Unfinished> unfinished_;
+  bool prepared_ = false;
   CommitReport report_;
-  bool first_ = true;
 };
-
-// Keeps the earliest retry of the source at or below `time`; zero is none.
-void keep_earliest(Timestamp& earliest, Timestamp time);
 
 }  // namespace kedge

@@ -185,7 +185,7 @@ Status DocsPage::decode(ByteReader& in, ObjectRow& row, Used& used) const {
     return corrupt(kWhat, "unknown flags in the entry", at);
   const unsigned status = flags & kStatusMask;
   if (status < static_cast<unsigned>(ObjectStatus::kIndexed) ||
-      status > static_cast<unsigned>(ObjectStatus::kSkipped)) {
+      status > static_cast<unsigned>(ObjectStatus::kAbsent)) {
     return corrupt(kWhat, "unknown status in the entry", at);
   }
   row.status = static_cast<ObjectStatus>(status);

@@ -73,7 +73,7 @@ TEST_F(DocsPage, RefusesEachBrokenRuleOfAnEntry) {
       {"string is cut short or too long",
        [](ObjectRow& r) { r.media_type.assign(kMaxField + 1, 'm'); }},
       {"unknown status", [](ObjectRow& r) { r.status = static_cast<ObjectStatus>(0); }},
-      {"unknown status", [](ObjectRow& r) { r.status = static_cast<ObjectStatus>(5); }},
+      {"unknown status", [](ObjectRow& r) { r.status = static_cast<ObjectStatus>(6); }},
       {"unknown flags", [](ObjectRow& r) { r.status = static_cast<ObjectStatus>(0x21); }},
       {"names of metadata are not increasing",
        [](ObjectRow& r) {

@@ -51,7 +51,7 @@ inline ObjectRow random_row(Random& random, std::uint32_t source, std::string ke
   row.title = random_text(random, 30);
   if (random.below(3) != 0) row.content_hash = sha256(as_bytes(row.title));
   row.recipe = number_id(static_cast<std::uint8_t>(random.below(3)));
-  row.status = static_cast<ObjectStatus>(1 + random.below(4));
+  row.status = static_cast<ObjectStatus>(1 + random.below(5));
   row.reason = random_text(random, 10);
   row.attempts = static_cast<std::uint32_t>(random.next() >> (32 + random.below(32)));
   row.retry_after = random_time(random);

@@ -18,6 +18,9 @@ enum class ObjectStatus : std::uint8_t {
   kPending = 2,  // seen, not indexed yet; an older version may still be searchable, marked stale
   kFailed = 3,   // could not be indexed: reason, attempts, retry_after
   kSkipped = 4,  // not indexed on purpose: reason
+  // No object: the key was proven absent at read_time. Readers of an index never see such a row; it
+  // keeps an older version that is committed late from coming back (docs/adr/0004).
+  kAbsent = 5,
 };
 
 // One object of a source in one version. docs/format.md, "Docs page".

@@ -172,7 +172,7 @@ Status check_object(const ObjectRow& row) {
     if (text.size() > kMaxField)
       return {Code::kInvalid, str_cat(name, " has ", text.size(), " bytes, over ", kMaxField)};
   }
-  if (row.status < ObjectStatus::kIndexed || row.status > ObjectStatus::kSkipped)
+  if (row.status < ObjectStatus::kIndexed || row.status > ObjectStatus::kAbsent)
     return {Code::kInvalid, "unknown status"};
   if (row.metadata.size() > kMaxMetadata)
     return {Code::kInvalid, str_cat("metadata has over ", kMaxMetadata, " names")};

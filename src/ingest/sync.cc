@@ -256,6 +256,8 @@ class Run {
       case ObjectStatus::kPending:
         ++report_.pending;
         break;
+      case ObjectStatus::kAbsent:
+        break;  // the engine shows no such row
     }
   }
 

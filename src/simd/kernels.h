@@ -17,7 +17,7 @@ struct Kernels {
   float (*dot_f16)(const float* query, const std::uint16_t* row, std::size_t dimension) noexcept;
   // Sum of squared differences.
   float (*l2_f16)(const float* query, const std::uint16_t* row, std::size_t dimension) noexcept;
-  // `count` rows `stride_bytes` apart: out[r] = dot_f16(query, row r).
+  // `count` rows `stride_bytes` apart: out[r] = dot_f16(query, row r), to the bit.
   void (*dot_f16_rows)(const float* query, const std::byte* rows, std::size_t stride_bytes,
                        std::size_t count, std::size_t dimension, float* out) noexcept;
   void (*f32_to_f16)(const float* in, std::uint16_t* out,

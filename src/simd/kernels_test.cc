@@ -131,6 +131,11 @@ TEST(Kernels, RowsEqualScalar) {
           for (std::size_t r = 0; r < count; ++r) {
             EXPECT_NEAR(out.as<float>()[r], expected[r], tolerance(dimension))
                 << table->name << ", dimension " << dimension << ", row " << r << " of " << count;
+            // Wherever a row stands: equal vectors must be equally near.
+            std::vector<std::uint16_t> row(dimension);
+            std::memcpy(row.data(), rows.data() + r * stride, 2 * dimension);
+            EXPECT_EQ(out.as<float>()[r], table->dot_f16(query.as<float>(), row.data(), dimension))
+                << table->name << ", dimension " << dimension << ", row " << r << " of " << count;
           }
         }
       }

@@ -1,0 +1,237 @@
+// Rule 10: a head that cannot be read is made anew from the newest history body and from the files
+// that are newer than it.
+//
+// Which of those files the lost head named nobody can know: some may be of commits that lost their
+// race or never ended. Every row in them was true of its source when it was read, though, so all
+// are taken, and rule 6 tells for each key which row is the newest; the others die. What this
+// cannot bring back (a source removed, a delete that only the lost head had) the next sync puts
+// right.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/strings.h"
+#include "engine/counts.h"
+#include "engine/cursor.h"
+#include "engine/index_impl.h"
+#include "engine/state_draft.h"
+#include "engine/versions.h"
+
+namespace kedge {
+namespace {
+
+// A file of the index that the history body does not name.
+struct NewFile {
+  std::string key;  // under the prefix
+  std::uint64_t size = 0;
+  Timestamp last_modified;
+};
+
+// The id at the end of "seg/hh/<id>", and the two of "del/<id>-<random>".
+Result<Id128> id_at(std::string_view key, std::size_t offset) {
+  return Id128::parse(key.substr(offset, 32));
+}
+
+class Repair {
+ public:
+  Repair(IndexImpl& index, Deadline deadline) : index_(index), deadline_(deadline) {}
+
+  Result<Draft> rebase(const HeadPtr& body) {
+    report_ = {};
+    report_.body_generation = body->envelope.generation;
+    IndexState state = KEDGE_TRY(IndexState::parse(body->envelope.payload));
+    const std::vector<NewFile> files = KEDGE_TRY(list(*body));
+    KEDGE_TRY(add_segments(state, files));
+    KEDGE_TRY(drop_damaged(*body, state));
+    Head all = *body;
+    all.envelope.payload = state.encode();
+    all.envelope.commit_id = {};
+    const SnapshotPtr united =
+        KEDGE_TRY(index_.open_snapshot(std::make_shared<const Head>(std::move(all)), deadline_));
+    StateDraft draft(index_, *united);
+    KEDGE_TRY(add_deletes(*united, files, draft));
+    KEDGE_TRY(keep_newest(united, draft));
+    Draft out = KEDGE_TRY(draft.finish());
+    for (const NewFile& file : files) {
+      out.uploaded.push_back(
+          {.file = {.key = file.key, .size = file.size}, .began = file.last_modified});
+    }
+    return out;
+  }
+
+  [[nodiscard]] const RepairReport& report() const { return report_; }
+
+ private:
+  void give_up(const std::string& key, const Error& why) {
+    const bool named = why.message.find(key) != std::string::npos;
+    report_.not_recovered.push_back(named ? why.message : str_cat(key, ": ", why.message));
+  }
+
+  // Segments and del files that the body does not name and that are not older than it.
+  Result<std::vector<NewFile>> list(const Head& body) {
+    std::vector<NewFile> found;
+    for (const std::string_view folder : {"seg/", "del/"}) {
+      const std::string prefix = index_.log().path(folder);
+      const std::unique_ptr<Listing> listing = index_.log().store().list(prefix, "");
+      while (true) {
+        const std::vector<ObjectInfo> page = KEDGE_TRY(listing->next(deadline_));
+        if (page.empty()) break;
+        for (const ObjectInfo& info : page) {
+          NewFile file{.key = info.key.substr(index_.log().prefix().size()),
+                       .size = info.size,
+                       .last_modified = info.last_modified};
+          const bool ours =
+              matches_shape(file.key, "seg/{hh}/{32}") || matches_shape(file.key, "del/{32}-{32}");
+          const auto& named = body.envelope.files;
+          const bool known = std::any_of(named.begin(), named.end(),
+                                         [&](const FileRef& ref) { return ref.key == file.key; });
+          if (!ours || known || file.last_modified < body.envelope.committed_at) continue;
+          if (found.size() == kMaxFiles)
+            return Error{Code::kExhausted, str_cat("more than ", kMaxFiles,
+                                                   " files are newer than "
+                                                   "generation ",
+                                                   body.envelope.generation)};
+          found.push_back(std::move(file));
+        }
+      }
+    }
+    return found;
+  }
+
+  // By their tails.
+  Status add_segments(IndexState& state, const std::vector<NewFile>& files) {
+    std::vector<ReadRequest> requests;
+    std::vector<const NewFile*> segments;
+    for (const NewFile& file : files) {
+      if (!file.key.starts_with("seg/")) continue;
+      if (file.size < kSegmentTailBytes) {
+        give_up(file.key, {Code::kCorrupt, "too small for a segment"});
+        continue;
+      }
+      segments.push_back(&file);
+      requests.push_back({.key = index_.log().path(file.key),
+                          .offset = file.size - kSegmentTailBytes,
+                          .length = kSegmentTailBytes,
+                          .if_match = {},
+                          .version_id = {}});
+    }
+    const std::vector<Result<Blob>> tails = index_.log().store().read(requests, deadline_);
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      const NewFile& file = *segments[i];
+      if (!tails[i].ok() && tails[i].code() != Code::kNotFound) return tails[i].error();
+      auto entry = tails[i].ok() ? parse_segment_tail(tails[i]->body, file.size)
+                                 : Result<SegmentEntry>(tails[i].error());
+      if (entry.ok() && entry->file_key() != file.key)
+        entry = {Code::kCorrupt, "the file is another segment's"};
+      const auto known_space = [&](const Space& space) { return space.id() == entry->space; };
+      if (entry.ok() && std::none_of(state.spaces.begin(), state.spaces.end(), known_space))
+        entry = {Code::kNotFound, "its space was only in the lost head"};
+      if (entry.ok() && state.segments.size() == kMaxSegments)
+        entry = {Code::kExhausted, "the index has too many segments"};
+      if (!entry.ok()) {
+        give_up(file.key, entry.error());
+        continue;
+      }
+      state.segments.insert(state.segments.begin(), *std::move(entry));
+      report_.recovered.push_back(file.key);
+    }
+    return {};
+  }
+
+  // What cannot be opened is named no more: the next sync indexes its objects again.
+  Status drop_damaged(const Head& body, IndexState& state) {
+    Head all = body;
+    all.envelope.payload = state.encode();
+    all.envelope.commit_id = {};
+    const SnapshotPtr opened =
+        KEDGE_TRY(index_.open_snapshot(std::make_shared<const Head>(std::move(all)), deadline_));
+    for (const SegmentPtr& segment : opened->segments()) {
+      if (!segment->damage()) continue;
+      give_up(segment->file()->key, *segment->damage());
+      std::erase(report_.recovered, segment->file()->key);
+      std::erase_if(state.segments,
+                    [&](const SegmentEntry& entry) { return entry.id == segment->id(); });
+    }
+    return {};
+  }
+
+  Status add_deletes(const Snapshot& united, const std::vector<NewFile>& files, StateDraft& draft) {
+    for (const NewFile& file : files) {
+      if (!file.key.starts_with("del/")) continue;
+      const auto id = id_at(file.key, 4);
+      const SegmentPtr segment = id.ok() ? united.segment(*id) : nullptr;
+      if (segment == nullptr) continue;  // of a segment that is gone: of no consequence
+      auto blob = read_one(index_.log().store(),
+                           {.key = index_.log().path(file.key),
+                            .offset = 0,
+                            .length = {},
+                            .if_match = {},
+                            .version_id = {}},
+                           deadline_);
+      if (!blob.ok() && blob.code() != Code::kNotFound) return blob.error();
+      auto dead = blob.ok() ? parse_del_file(blob->body, *id, segment->directory().objects)
+                            : Result<std::vector<std::uint32_t>>(blob.error());
+      if (!dead.ok()) {
+        give_up(file.key, dead.error());
+        continue;
+      }
+      for (const std::uint32_t number : *dead) {
+        draft.kill(*id, number);
+        dead_[*id].push_back(number);
+      }
+      report_.recovered.push_back(file.key);
+    }
+    for (auto& [id, numbers] : dead_) std::sort(numbers.begin(), numbers.end());
+    return {};
+  }
+
+  // One live row a key and space, and the counts of sources from what stays.
+  Status keep_newest(const SnapshotPtr& united, StateDraft& draft) {
+    for (SourceEntry& source : draft.state().sources) {
+      clear_counts(source);
+      RowCursor rows(index_.reader(), united, range_of(source.number, ""));
+      std::map<Id128, RowCursor::Row> newest;  // of one key, by space
+      const auto close = [&] {
+        for (const auto& [space, row] : newest) add_count(source, RowCount::of(row.entry.row));
+        newest.clear();
+      };
+      while (auto row = KEDGE_TRY(rows.next(deadline_))) {
+        const auto dead = dead_.find(row->segment->id());
+        if (dead != dead_.end() &&
+            std::binary_search(dead->second.begin(), dead->second.end(), row->number)) {
+          continue;
+        }
+        if (!newest.empty() && newest.begin()->second.entry.row.key != row->entry.row.key) close();
+        const Id128 space = row->segment->entry().space;
+        const auto [at, first] = newest.try_emplace(space);
+        const bool wins = first || later_of(Version::of(at->second.entry.row),
+                                            Version::of(row->entry.row)) == Newer::kFresh;
+        if (!first) {
+          const RowCursor::Row& loser = wins ? at->second : *row;
+          draft.kill(loser.segment->id(), loser.number);
+        }
+        if (wins) at->second = *std::move(row);
+      }
+      close();
+    }
+    return {};
+  }
+
+  IndexImpl& index_;
+  Deadline deadline_;
+  std::map<Id128, std::vector<std::uint32_t>> dead_;  // by the new del files
+  RepairReport report_;
+};
+
+}  // namespace
+
+Result<RepairReport> IndexImpl::repair(Deadline deadline) {
+  Repair repair(*this, deadline);
+  CommitOutcome outcome =
+      log_.repair([&](const HeadPtr& body) { return repair.rebase(body); }, deadline);
+  RepairReport report = repair.report();
+  report.generation = KEDGE_TRY(take(std::move(outcome), {}, deadline)).generation;
+  return report;
+}
+
+}  // namespace kedge
