@@ -1,0 +1,143 @@
+import json
+import os
+import pty
+import re
+import subprocess
+
+import conftest
+import pytest
+
+
+def fill(bucket):
+    bucket.write("leave.md", "# Leave\n\nParental leave lasts twenty weeks.\n")
+    bucket.write("deep/pump.txt", "The bilge pump is reset with the red lever.\n")
+    bucket.write("prices.csv", "item,price\nanchor,120\nrope,15\n")
+    bucket.write("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(64))
+
+
+def test_the_main_job(bucket):
+    fill(bucket)
+    counts = bucket.sync()
+    assert counts["listed"] == 4 and counts["indexed"] == 3 and counts["skipped"] == 1
+    best = bucket.search("reset the bilge pump with the red lever")[0]
+    assert best["key"] == "deep/pump.txt" and best["proof"] == "verified"
+    for field in ("uri", "version_id", "etag", "size", "last_modified", "content_hash", "locator", "score", "distance",
+                  "snippet", "recipe", "generation", "synced_at"):
+        assert field in best, field
+    got = bucket.run("get", "deep/pump.txt", "--index", "docs/.kedge")
+    assert got.stdout == b"The bilge pump is reset with the red lever.\n"
+    # A reference that went out as JSON comes back in on standard input.
+    again = bucket.run("get", "-", "--index", "docs/.kedge", stdin=json.dumps(best).encode() + b"\n")
+    assert again.stdout == got.stdout
+
+
+def test_drift_has_its_exit_code_and_is_healed(bucket):
+    fill(bucket)
+    bucket.sync()
+    bucket.write("leave.md", "# Leave\n\nParental leave lasts thirty weeks.\n", age=3600)
+    (bucket.docs / "prices.csv").unlink()
+    drift = bucket.ask("verify", "--index", "docs/.kedge", code=3)
+    assert {item["kind"] for item in drift["sources"][0]["items"]} == {"changed", "gone"}
+    stale = [hit for hit in bucket.search("parental leave twenty weeks") if hit["key"] == "leave.md"][0]
+    assert stale["proof"] == "changed" and stale["snippet"] == ""
+    bucket.run("get", "leave.md", "--index", "docs/.kedge", code=3)
+    bucket.run("get", "prices.csv", "--index", "docs/.kedge", code=3)
+    bucket.run("get", "never.txt", "--index", "docs/.kedge", code=1)
+    assert bucket.ask("verify", "--repair", "--index", "docs/.kedge")["clean"]
+
+
+def test_withheld_deletes_wait_for_their_number(bucket):
+    for number in range(30):
+        bucket.write(f"{number}.txt", f"object {number}\n")
+    bucket.sync()
+    for number in range(12):
+        (bucket.docs / f"{number}.txt").unlink()
+    assert bucket.sync(code=3)["withheld"] == 12
+    assert bucket.ask("status", "--index", "docs/.kedge")["sources"][0]["withheld_deletes"] == 12
+    assert bucket.sync("--approve", "11", code=3)["deleted"] == 0
+    assert bucket.sync("--approve", "12")["deleted"] == 12
+
+
+def test_generations_pins_and_the_end_of_an_index(bucket):
+    fill(bucket)
+    bucket.sync()
+    index = ("--index", "docs/.kedge")
+    generation = bucket.ask("status", *index)["generation"]
+    bucket.run("pin", "add", "release", *index)
+    bucket.write("new.txt", "Fenders protect the hull.\n", age=60)
+    bucket.sync()
+    assert bucket.search("fenders protect the hull")[0]["key"] == "new.txt"
+    bucket.run("rollback", generation, *index)
+    assert "new.txt" not in [hit["key"] for hit in bucket.search("fenders protect the hull")]
+    pinned = [g for g in bucket.ask("history", *index)["generations"] if g["pinned_by"] == "release"]
+    assert [g["generation"] for g in pinned] == [generation]
+    bucket.run("pin", "remove", "release", *index)
+    assert bucket.ask("gc", "--dry-run", *index)["removed"] == 0
+    assert bucket.ask("doctor", *index)["ok"]
+    assert b"file://" in bucket.run("source", "list", *index).stdout
+    bucket.run("drop", *index, code=2)
+    bucket.run("drop", "--yes", *index)
+    bucket.run("status", *index, code=1)
+
+
+def test_wrong_use_says_what_to_do(bucket):
+    for arguments, said in ((["serch", "x"], b"kedge search"), (["search"], b"missing WORDS"),
+                            (["search", "x", "--grup", "chunk"], b"--group"), (["sync", "s3://b/p"], b"--index")):
+        done = bucket.run(*arguments, code=2)
+        assert said in done.stderr, (arguments, done.stderr)
+    assert b"kedge sync" in bucket.run("status", code=1).stderr
+    error = json.loads(bucket.run("status", "--index", "nowhere", "--json", code=1).stdout)["error"]
+    assert error["code"] == "not_found" and "sync" in error["message"]
+
+
+def test_the_index_is_found_from_inside_the_folder_and_by_what_was_synced_last(bucket):
+    fill(bucket)
+    bucket.sync()
+    inside = subprocess.run([conftest.KEDGE, "status", "--json"], cwd=bucket.docs / "deep", env=bucket.environment,
+                            capture_output=True, check=True)
+    assert json.loads(inside.stdout)["index"].endswith(".kedge")
+    elsewhere = bucket.run("status")
+    assert b"synced last" in elsewhere.stderr
+
+
+def test_hostile_names_reach_no_terminal(bucket):
+    names = ["a\x1b[31mred.txt", "line\nbreak.txt", "\u202etxt.exe", "sp ace.txt"]
+    for name in names:
+        bucket.write(name, "hostile names are only names\n")
+    os.makedirs(os.fsencode(bucket.docs) + b"/bytes", exist_ok=True)
+    with open(os.fsencode(bucket.docs) + b"/bytes/\xff\xfe.txt", "wb") as file:
+        file.write(b"hostile names of other bytes\n")
+    assert bucket.sync()["indexed"] == 5
+    shown = bucket.run("search", "hostile names are only names", "--all", "--index", "docs/.kedge").stdout
+    assert b"\x1b" not in shown and "\u202e".encode() not in shown
+    found = {hit["key"]: hit for hit in bucket.search("hostile names are only names", "--all")}
+    assert set(names) <= set(found)
+    odd = [hit for hit in found.values() if "key_bytes" in hit]
+    assert len(odd) == 1
+    got = bucket.run("get", "-", "--index", "docs/.kedge", stdin=json.dumps(odd[0]).encode() + b"\n")
+    assert got.stdout == b"hostile names of other bytes\n"
+
+
+def test_no_binary_on_a_terminal(bucket):
+    bucket.write("odd.txt", b"plain text with a bell \x07 and an escape \x1b[2J in it\n" * 3)
+    bucket.sync()
+    leader, follower = pty.openpty()
+    done = subprocess.run([conftest.KEDGE, "get", "odd.txt", "--index", "docs/.kedge"], cwd=bucket.folder,
+                          env=bucket.environment, stdout=follower, stderr=subprocess.PIPE, check=False)
+    os.close(follower)
+    os.close(leader)
+    assert done.returncode != 0 and b"-o" in done.stderr
+
+
+def test_one_absence_is_proven_and_deleted(bucket):
+    fill(bucket)
+    bucket.sync()
+    (bucket.docs / "deep/pump.txt").unlink()
+    counts = bucket.sync()
+    assert counts["deleted"] == 1 and counts["objects_read"] == 0
+
+
+@pytest.mark.parametrize("command", ["sync", "search", "get", "status", "verify", "gc", "history", "pin add", "drop", "doctor"])
+def test_every_help_has_an_example(bucket, command):
+    text = bucket.run(*command.split(), "--help").stdout.decode()
+    assert re.search(rf"kedge {command}", text)
