@@ -61,6 +61,7 @@ Status Absence::prove_batch(const std::vector<std::string>& keys, SyncReport& re
       continue;
     }
     ++report.unproven;
+    listing_lied_ |= stats[i].ok();
     const std::string why = stats[i].ok() ? "it is there, though the listing did not show it"
                                           : stats[i].error().message;
     if (report.problems.size() < kMaxProblems)
@@ -83,6 +84,14 @@ Status Absence::settle(SyncReport& report, Deadline deadline) {
     if (!info) break;
   }
   KEDGE_TRY(proven_.seal());
+  // A listing that leaves out what is there (an empty answer, a stale page) is no ground to delete
+  // anything on.
+  if (listing_lied_) {
+    report.unproven += proven_count_;
+    environment_.log.warning(
+        "the listing left out objects that are there: nothing is deleted on account of it");
+    return {};
+  }
   if (deletes_allowed(proven_count_, live_before_, options_.approve_deletes))
     return commit_all(report, deadline);
   report.withheld = proven_count_;

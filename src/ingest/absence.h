@@ -47,6 +47,7 @@ class Absence {
   Spill candidates_;
   Spill proven_;  // last_modified holds the time of the proof
   std::uint64_t proven_count_ = 0;
+  bool listing_lied_ = false;  // an object that it did not show is there
 };
 
 }  // namespace kedge

@@ -1,0 +1,240 @@
+// Sync over stores that fail: nothing is deleted without proof, counts add up, and any end of a run
+// is healed by the next.
+#include "ingest/sync.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "base/strings.h"
+#include "embed/test_embedder.h"
+#include "store/fault_store.h"
+#include "store/memory_store.h"
+
+namespace kedge {
+namespace {
+
+// The embedder of tests, which fails as it is told.
+class FailingEmbedder final : public Embedder {
+ public:
+  enum class Way { kNot, kError, kShort, kNotANumber };
+  Way way = Way::kNot;
+
+  [[nodiscard]] const Space& space() const override { return inner_->space(); }
+  std::size_t count_tokens(std::string_view text) override { return inner_->count_tokens(text); }
+  [[nodiscard]] std::size_t special_tokens() const override { return inner_->special_tokens(); }
+  Result<std::vector<float>> embed_documents(std::span<const std::string> texts) override {
+    if (way == Way::kError) return Error{Code::kUnavailable, "429"};
+    std::vector<float> out = KEDGE_TRY(inner_->embed_documents(texts));
+    if (way == Way::kShort) out.pop_back();
+    if (way == Way::kNotANumber) out[0] = std::numeric_limits<float>::quiet_NaN();
+    return out;
+  }
+  Result<std::vector<float>> embed_queries(std::span<const std::string> texts) override {
+    return inner_->embed_queries(texts);
+  }
+  [[nodiscard]] std::string document_input(std::string_view text) const override {
+    return std::string(text);
+  }
+  [[nodiscard]] EmbedUsage usage() const override { return inner_->usage(); }
+
+ private:
+  std::unique_ptr<Embedder> inner_ = make_test_embedder(16).value();
+};
+
+class SyncTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    scratch_ = std::filesystem::temp_directory_path() /
+               ("kedge-sync-" + Id128::random(system_random()).hex());
+    std::filesystem::create_directory(scratch_);
+    for (int i = 0; i < 20; ++i)
+      write(str_cat("k", i, ".txt"), str_cat("object number ", i, " of the source"));
+  }
+  void TearDown() override { std::filesystem::remove_all(scratch_); }
+
+  void write(const std::string& key, const std::string& text) {
+    clock_.advance(std::chrono::seconds(10));
+    ASSERT_TRUE(put_one(bucket_, key, as_bytes(text), Deadline::never()).ok());
+  }
+  void erase(const std::string& key) {
+    const std::vector<std::string> keys = {key};
+    ASSERT_TRUE(bucket_.remove(keys, Deadline::never()).front().ok());
+  }
+
+  Environment environment() {
+    return {index_store_, clock_, random_, inline_executor(), silent_log()};
+  }
+
+  // Opens the index, or makes it.
+  Result<std::unique_ptr<Index>> open() {
+    Result<std::unique_ptr<Index>> index = Index::open(environment(), {}, Deadline::never());
+    if (index.ok() || index.code() != Code::kNotFound) return index;
+    return Index::create(environment(), {}, Deadline::never());
+  }
+
+  Result<SyncReport> sync(std::optional<std::uint64_t> approve = {}) {
+    clock_.advance(std::chrono::seconds(10));
+    const std::unique_ptr<Index> index = KEDGE_TRY(open());
+    const SyncEnvironment environment{.index = *index,
+                                      .source = source_,
+                                      .embedder = embedder_,
+                                      .cache = nullptr,
+                                      .clock = clock_,
+                                      .random = random_,
+                                      .executor = inline_executor(),
+                                      .log = silent_log(),
+                                      .scratch_folder = scratch_.string()};
+    SyncOptions options;
+    options.source_uri = "memory:bucket/";
+    options.approve_deletes = approve;
+    // A stuck store must not hold a test: the simulated clock passes this while the commit backs
+    // off.
+    return sync_source(environment, options, Deadline::after(clock_, std::chrono::minutes(10)));
+  }
+
+  // What is live, by key: the tag and the number of chunks.
+  std::map<std::string, std::string> live() {
+    std::map<std::string, std::string> out;
+    auto index = open();
+    EXPECT_TRUE(index.ok()) << index.error().message;
+    if (!index.ok()) return out;
+    const SnapshotPtr snapshot = (*index)->current();
+    const SourceEntry* source = snapshot->source("memory:bucket/");
+    if (source == nullptr) return out;
+    const auto cursor = (*index)->scan(snapshot, source->number, "");
+    while (true) {
+      auto row = cursor->next(Deadline::never());
+      EXPECT_TRUE(row.ok()) << row.error().message;
+      if (!row.ok() || !*row) return out;
+      EXPECT_TRUE(
+          out.emplace((*row)->row.key, str_cat((*row)->row.tag, "/", (*row)->chunk_count)).second);
+    }
+  }
+
+  ManualClock clock_;
+  SeededRandom random_{20261124};
+  MemoryStore bucket_{clock_};
+  FaultStore source_{bucket_, clock_};
+  MemoryStore files_{clock_};
+  FaultStore index_store_{files_, clock_};
+  FailingEmbedder embedder_;
+  std::filesystem::path scratch_;
+};
+
+TEST_F(SyncTest, AFailedListingDeletesNothing) {
+  ASSERT_TRUE(sync().ok());
+  erase("k3.txt");
+  for (const Code code : {Code::kUnavailable, Code::kDenied}) {
+    source_.add({.fault = Fault::kBefore,
+                 .times = 1,
+                 .operation = Operation::kList,
+                 .detail = {.code = code}});
+    EXPECT_EQ(sync().code(), code);
+    EXPECT_EQ(live().size(), 20U);
+  }
+  // An empty answer looks like a complete listing: every stat says that the objects are there.
+  source_.add({.fault = Fault::kCut, .times = 1, .operation = Operation::kList});
+  const auto empty = sync();
+  ASSERT_TRUE(empty.ok()) << empty.error().message;
+  EXPECT_EQ(empty->deleted, 0U);
+  EXPECT_EQ(empty->unproven, 20U);
+  EXPECT_EQ(live().size(), 20U);
+  EXPECT_EQ(sync()->deleted, 1U) << "a listing that tells the truth";
+}
+
+TEST_F(SyncTest, OnlyNotFoundProvesAbsence) {
+  ASSERT_TRUE(sync().ok());
+  erase("k3.txt");
+  for (const Code code : {Code::kDenied, Code::kUnavailable, Code::kInternal}) {
+    source_.add({.fault = Fault::kBefore,
+                 .times = 1,
+                 .operation = Operation::kStat,
+                 .detail = {.code = code}});
+    const auto report = sync();
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_EQ(report->deleted, 0U) << code_name(code);
+    EXPECT_EQ(report->unproven, 1U) << code_name(code);
+  }
+  EXPECT_EQ(sync()->deleted, 1U);
+  EXPECT_EQ(live().size(), 19U);
+}
+
+TEST_F(SyncTest, AModelThatFailsLeavesObjectsPendingAndTheNextRunTakesThem) {
+  for (const auto way : {FailingEmbedder::Way::kError, FailingEmbedder::Way::kShort}) {
+    embedder_.way = way;
+    const auto report = sync();
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_EQ(report->pending, 20U);
+    EXPECT_EQ(report->indexed, 0U);
+  }
+  embedder_.way = FailingEmbedder::Way::kNotANumber;
+  EXPECT_EQ(sync()->pending, 1U) << "one vector was no number; the others are good";
+  embedder_.way = FailingEmbedder::Way::kNot;
+  const auto healed = sync();
+  EXPECT_EQ(healed->added, 1U);
+  EXPECT_EQ(healed->indexed, 20U);
+}
+
+TEST_F(SyncTest, AnObjectThatCannotBeReadIsRecordedAndTheRunGoesOn) {
+  source_.add({.fault = Fault::kTorn,
+               .times = 1,
+               .operation = Operation::kRead,
+               .detail = {.code = Code::kDenied, .torn_mask = 1}});
+  const auto report = sync();
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_EQ(report->failed, 1U);
+  EXPECT_EQ(report->indexed, 19U);
+  EXPECT_EQ(live().size(), 20U) << "a failed object has a row with its reason";
+  EXPECT_EQ(sync()->failed, 1U) << "not yet time to try again";
+  clock_.advance(std::chrono::hours(2));
+  EXPECT_EQ(sync()->indexed, 20U);
+}
+
+// Every single call to the index's store fails, before or after its effect, or is the last of the
+// process. The next run ends as an unbroken one, with nothing lost, doubled or deleted.
+TEST_F(SyncTest, EveryStoreCallMayFailOrBeTheLast) {
+  ASSERT_TRUE(sync().ok());
+  write("k1.txt", "object number 1 was written again");
+  write("new.txt", "a new object");
+  erase("k2.txt");
+  const auto keys_of = [&] {
+    std::map<std::string, int> keys;
+    for (const auto& [key, version] : live()) keys[key] = 1;
+    return keys;
+  };
+  std::uint64_t calls = 0;
+  std::uint64_t crashes = 0;
+  for (std::uint64_t n = 1; n < 200; ++n) {
+    for (const Fault fault : {Fault::kBefore, Fault::kAfter}) {
+      SCOPED_TRACE(
+          str_cat("call ", n, fault == Fault::kBefore ? " before" : " after", " its effect"));
+      const std::uint64_t before = index_store_.calls();
+      index_store_.crash_at(before + n, fault);
+      const auto broken = sync();  // ends somehow: what counts is the next run
+      static_cast<void>(broken.ok());
+      calls = std::max(calls, index_store_.calls() - before);
+      const bool crashed = index_store_.crashed();
+      crashes += crashed ? 1 : 0;
+      index_store_.restart();
+      index_store_.heal();
+      const auto healed = sync();
+      ASSERT_TRUE(healed.ok()) << healed.error().message;
+      const auto keys = keys_of();
+      ASSERT_EQ(keys.size(), 20U);
+      ASSERT_TRUE(keys.contains("new.txt"));
+      ASSERT_FALSE(keys.contains("k2.txt"));
+      if (!crashed && n > 3) {
+        EXPECT_GT(crashes, 20U) << "the loop must have covered the calls of a sync";
+        return;
+      }
+      // Something to do for the next round.
+      write("k1.txt", str_cat("object number 1, round ", n, fault == Fault::kBefore ? "a" : "b"));
+    }
+  }
+  FAIL() << "no run got through with " << calls << " calls";
+}
+
+}  // namespace
+}  // namespace kedge
