@@ -13,7 +13,7 @@ namespace kedge {
 
 struct VerifyRequest {
   std::vector<std::string> sources;  // empty: all
-  bool repair = false;               // sync what drifted, then look again
+  bool repair = false;               // sync what drifted and mend a damaged head, then look again
   bool full = false;  // read every object and every file of the index, and compare hashes
   std::size_t max_items = 1000;
   std::function<void(const Progress&)> progress;
@@ -37,6 +37,12 @@ struct SourceDrift {
 struct VerifyResult {
   std::vector<SourceDrift> sources;  // after the repair, if one was asked for
   std::vector<SyncCounts> repaired;
+  // The head could not be read: searches stood on the newest history body. With repair it was made
+  // anew from that body and the files that are newer than it.
+  bool head_damaged = false;
+  bool head_repaired = false;
+  std::vector<std::string> recovered;      // by the repair: files newer than that body
+  std::vector<std::string> not_recovered;  // by the repair: what is lost, with the reason
   std::vector<std::string> damaged_files;  // full: files of the index that are lost or damaged
   [[nodiscard]] bool clean() const;
 };

@@ -200,6 +200,36 @@ TEST_F(ApiTest, SimilarLeavesOutItselfAndEqualOnes) {
   }
 }
 
+// Rule 10: a head that does not parse is stood in for by history, read-only, until it is repaired.
+TEST_F(ApiTest, ABrokenHeadIsSeenAndRepaired) {
+  sync(*open());
+  write("late.txt", "Fenders protect the hull.\n", 2);
+  sync(*open());
+  std::ofstream(root_ / "docs/.kedge/head", std::ios::binary) << "not a head";
+  const auto client = open();
+  const auto seen = client->verify({});
+  ASSERT_TRUE(seen.ok()) << seen.error().message;
+  EXPECT_TRUE(seen->head_damaged);
+  EXPECT_FALSE(seen->head_repaired);
+  EXPECT_FALSE(seen->clean());
+  write("more.txt", "Knots hold better when they are wet.\n", 2);
+  SyncRequest sync_request;
+  sync_request.sources = {(root_ / "docs").string()};
+  const auto refused = client->sync(sync_request);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.code(), Code::kCorrupt) << refused.error().message;
+  VerifyRequest repair;
+  repair.repair = true;
+  const auto mended = client->verify(repair);
+  ASSERT_TRUE(mended.ok()) << mended.error().message;
+  EXPECT_TRUE(mended->head_repaired);
+  EXPECT_TRUE(mended->clean());
+  EXPECT_TRUE(mended->not_recovered.empty());
+  EXPECT_TRUE(client->resolve("late.txt", {}).ok());
+  EXPECT_TRUE(client->resolve("more.txt", {}).ok());
+  EXPECT_FALSE(open()->verify({})->head_damaged);
+}
+
 TEST_F(ApiTest, HistoryRollbackPinsDropAndDoctor) {
   const auto client = open();
   sync(*client);

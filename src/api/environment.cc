@@ -5,13 +5,13 @@
 
 #include <cerrno>
 #include <climits>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "api/model_locator.h"
+#include "api/variable.h"
 #include "base/strings.h"
 #include "store/open_store.h"
 
@@ -42,16 +42,11 @@ class CallbackLog final : public Log {
   std::function<void(MessageLevel, std::string_view)> call_;
 };
 
-std::string from_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
 // $XDG_STATE_HOME/kedge, else ~/.local/state/kedge, else a folder of /tmp that is this user's.
 std::string default_scratch_folder() {
-  const std::string state = from_environment("XDG_STATE_HOME");
+  const std::string state = variable("XDG_STATE_HOME");
   if (!state.empty()) return state + "/kedge";
-  const std::string home = from_environment("HOME");
+  const std::string home = variable("HOME");
   if (!home.empty()) return home + "/.local/state/kedge";
   return str_cat("/tmp/kedge-", getuid());
 }

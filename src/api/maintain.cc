@@ -9,11 +9,6 @@
 namespace kedge {
 namespace {
 
-Status may_write(Session& session) {
-  if (session.options().read_only) return {Code::kDenied, "this client was opened read-only"};
-  return {};
-}
-
 Result<Generation> describe(const Head& head, std::uint64_t current) {
   const Envelope& envelope = head.envelope;
   Generation out;
@@ -33,7 +28,7 @@ Result<Generation> describe(const Head& head, std::uint64_t current) {
 }  // namespace
 
 Result<GcReport> run_gc(Session& session, const GcRequest& request) {
-  if (!request.dry_run) KEDGE_TRY(may_write(session));
+  if (!request.dry_run) KEDGE_TRY(session.may_write());
   Index* index = KEDGE_TRY(session.index(false));
   CollectOptions options;
   options.dry_run = request.dry_run;
@@ -78,7 +73,7 @@ Result<std::vector<Generation>> run_history(Session& session, std::size_t limit)
 }
 
 Result<Generation> run_rollback(Session& session, std::uint64_t generation) {
-  KEDGE_TRY(may_write(session));
+  KEDGE_TRY(session.may_write());
   Index* index = KEDGE_TRY(session.index(false));
   const CommitReport report = KEDGE_TRY(index->rollback(generation, session.deadline()));
   const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
@@ -86,7 +81,7 @@ Result<Generation> run_rollback(Session& session, std::uint64_t generation) {
 }
 
 Result<std::uint64_t> run_remove_source(Session& session, const std::string& uri) {
-  KEDGE_TRY(may_write(session));
+  KEDGE_TRY(session.may_write());
   Index* index = KEDGE_TRY(session.index(false));
   const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
   const SourceEntry* entry = snapshot->source(uri);
@@ -102,7 +97,7 @@ Result<std::uint64_t> run_remove_source(Session& session, const std::string& uri
 }
 
 Result<void> run_drop(Session& session) {
-  KEDGE_TRY(may_write(session));
+  KEDGE_TRY(session.may_write());
   Index* index = KEDGE_TRY(session.index(false));
   return index->drop(session.deadline());
 }

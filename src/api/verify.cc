@@ -79,16 +79,26 @@ Result<std::vector<SourceEntry>> chosen(Session& session, const Snapshot& snapsh
 }  // namespace
 
 bool VerifyResult::clean() const {
-  return damaged_files.empty() &&
+  const bool head_is_well = !head_damaged || head_repaired;
+  return head_is_well && damaged_files.empty() && not_recovered.empty() &&
          std::all_of(sources.begin(), sources.end(),
                      [](const SourceDrift& drift) { return kedge::clean(drift); });
 }
 
 Result<VerifyResult> run_verify(Session& session, const VerifyRequest& request) {
   Index* index = KEDGE_TRY(session.index(false));
-  const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
-  const std::vector<SourceEntry> entries = KEDGE_TRY(chosen(session, *snapshot, request));
+  SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
   VerifyResult out;
+  out.head_damaged = snapshot->head()->recovered;
+  if (out.head_damaged && request.repair) {
+    KEDGE_TRY(session.may_write());
+    RepairReport repair = KEDGE_TRY(index->repair(Deadline::never()));
+    out.head_repaired = true;
+    out.recovered = std::move(repair.recovered);
+    out.not_recovered = std::move(repair.not_recovered);
+    snapshot = KEDGE_TRY(index->latest(session.deadline()));
+  }
+  const std::vector<SourceEntry> entries = KEDGE_TRY(chosen(session, *snapshot, request));
   if (request.full) out.damaged_files = KEDGE_TRY(index->check_files(Deadline::never()));
   for (const SourceEntry& entry : entries) {
     SourceDrift drift = KEDGE_TRY(look(session, *index, entry, request));

@@ -35,7 +35,20 @@ void print_status(Session& session, const StatusReport& r) {
   session.print(out);
 }
 
+void print_head(Session& session, const VerifyResult& result) {
+  if (!result.head_damaged) return;
+  session.print(result.head_repaired
+                    ? "the head could not be read: made anew from history and newer files\n"
+                    : "the head cannot be read, and the newest history body stands in for it: "
+                      "kedge verify --repair makes it anew\n");
+  for (const std::string& file : result.recovered)
+    session.print("  recovered: " + visible(file) + "\n");
+  for (const std::string& file : result.not_recovered)
+    session.print("  lost: " + visible(file) + "\n");
+}
+
 void print_drift(Session& session, const VerifyResult& result) {
+  print_head(session, result);
   for (const SourceDrift& d : result.sources) {
     Table table({{.title = "drift"}, {.title = "key", .flexible = true}, {.title = "what"}});
     for (const DriftItem& item : d.items)
@@ -91,10 +104,10 @@ Command verify_command() {
                     .least = 0,
                     .most = kMaxArguments,
                     .set = into(&request->sources)}};
-  out.options = {
-      make_switch("repair", "sync what differs, then look again", into(&request->repair), false),
-      make_switch("full", "read every object and every file of the index", into(&request->full),
-                  false)};
+  out.options = {make_switch("repair", "sync what differs and mend a damaged head, then look again",
+                             into(&request->repair), false),
+                 make_switch("full", "read every object and every file of the index",
+                             into(&request->full), false)};
   out.run = [request](Session& session) -> Result<int> {
     Interrupt interrupt([&] { session.progress().message("stopping"); });
     Result<Client*> client = session.client(request->repair ? Access::kWrite : Access::kRead);

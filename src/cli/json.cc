@@ -144,9 +144,18 @@ std::string json_of(const VerifyResult& result) {
   for (const std::string& name : result.damaged_files) damaged.push_back(json::string(text(name)));
   json::array repaired;
   for (const SyncCounts& counts : result.repaired) repaired.push_back(object_of(counts));
+  json::array recovered;
+  for (const std::string& name : result.recovered) recovered.push_back(json::string(text(name)));
+  json::array not_recovered;
+  for (const std::string& name : result.not_recovered)
+    not_recovered.push_back(json::string(text(name)));
   return line(json::object{{"clean", result.clean()},
                            {"sources", std::move(sources)},
                            {"repaired", std::move(repaired)},
+                           {"head_damaged", result.head_damaged},
+                           {"head_repaired", result.head_repaired},
+                           {"recovered", std::move(recovered)},
+                           {"not_recovered", std::move(not_recovered)},
                            {"damaged_files", std::move(damaged)}});
 }
 

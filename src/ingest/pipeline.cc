@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 #include <utility>
 
 #include "base/strings.h"
@@ -341,13 +342,17 @@ Status Pipeline::embed_window() {
   window_bytes_ = 0;
   window_unpaid_ = 0;
   std::vector<std::pair<Id128, const std::string*>> unpaid;
-  std::unordered_map<std::string, bool> seen;
+  std::unordered_set<std::string> seen;
   for (const Prepared& object : window) {
     for (std::size_t i = 0; i < object.inputs.size(); ++i) {
       const Id128& hash = object.object.chunks[i].input_hash;
       const std::string key = hash_key(hash);
-      if (paid_.contains(key) || !seen.emplace(key, true).second) continue;
-      unpaid.emplace_back(hash, &object.inputs[i]);
+      if (paid_.contains(key)) continue;
+      if (seen.insert(key).second) {
+        unpaid.emplace_back(hash, &object.inputs[i]);
+      } else {
+        ++report_.chunks_from_cache;  // paid with its first copy in this window
+      }
     }
   }
   // Equal lengths beside each other: nothing is computed for padding.

@@ -298,8 +298,6 @@ Result<SyncReport> sync_source(const SyncEnvironment& environment, const SyncOpt
 
 Result<std::uint64_t> remove_source(Index& index, std::uint32_t source, Deadline deadline) {
   constexpr std::size_t kBatch = 16'384;
-  // No version of a key is newer than this: the caller wants all of them gone.
-  constexpr Timestamp kAlways{std::numeric_limits<std::int64_t>::max()};
   const SnapshotPtr snapshot = KEDGE_TRY(index.latest(deadline));
   if (snapshot->source(source) == nullptr)
     return {Code::kNotFound, str_cat("the index has no source ", source)};
@@ -309,8 +307,8 @@ Result<std::uint64_t> remove_source(Index& index, std::uint32_t source, Deadline
   while (true) {
     std::optional<LiveObject> object = KEDGE_TRY(live->next(deadline));
     if (object)
-      intents.emplace_back(
-          AbsentIntent{.key = {source, std::move(object->row.key)}, .proven_at = kAlways});
+      intents.emplace_back(AbsentIntent{.key = {source, std::move(object->row.key)},
+                                        .proven_at = AbsentIntent::kAlways});
     if (intents.size() < kBatch && object) continue;
     StateEdit edit;
     if (!object) {

@@ -40,14 +40,7 @@ struct SyncEnvironment {
   std::string scratch_folder;  // local; listings are spilled there
 };
 
-enum class SyncPhase : std::uint8_t {
-  kListing,
-  kComparing,
-  kIndexing,
-  kProving,
-  kCommitting,
-  kDone
-};
+enum class SyncPhase : std::uint8_t { kListing, kIndexing, kProving, kDone };
 struct SyncProgress {
   SyncPhase phase = SyncPhase::kListing;
   std::uint64_t listed = 0;
