@@ -189,7 +189,9 @@ bool Checker::follows(const Generation& before, const State& after, std::string&
 void Checker::raise_floors(Generation& generation) const {
   for (const auto& [key, seen] : generation.state) {
     Timestamp& floor = generation.floors[key];
-    floor = std::max(floor, seen.row.read_time);
+    const Timestamp time = seen.row.read_time;
+    // Lower only after a forgotten absence: follows() has looked.
+    floor = time + kReadOrderMargin < floor ? time : std::max(floor, time);
   }
 }
 

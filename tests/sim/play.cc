@@ -85,6 +85,7 @@ Play::Play(PlayOptions options)
 }
 
 void Play::on_call(const Call& call, Moment moment) {
+  SCOPED_TRACE(str_cat("seed ", options_.seed, ", by actor at ", operation_name(call.operation)));
   if (moment == Moment::kAfter) {
     checker_->look();
     if (call.operation == Operation::kRemove) checker_->check_files_of_retained();

@@ -107,7 +107,8 @@ class Play {
   // For directed cases: a machine, whose faults are random or those of the case; and an index on
   // one that never fails, for the director itself.
   Machine& add_machine(bool faults);
-  Index& direct() { return *machines_.front()->index(); }
+  Machine& director() { return *machines_.front(); }
+  Index& direct() { return *director().index(); }
   // Commits what the bucket holds of the keys, and tells the checker.
   Result<CommitReport> commit(Index& index, const std::vector<ObjectKey>& keys, Deadline deadline);
   // What happens in the bucket.
