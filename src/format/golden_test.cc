@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "format/format_test_data.h"
+#include "format/pack.h"
 
 namespace kedge {
 namespace {
@@ -142,6 +144,47 @@ TEST(Golden, DelFileOfVersionOne) {
   const auto read = parse_del_file(kept, test::number_id(0xAB), 70'000);
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_EQ(*read, dead);
+}
+
+// Added out of the order of their hashes.
+TEST(Golden, PackOfVersionOne) {
+  const Id128 space = golden_space().id();
+  const std::vector<Id128> hashes = {test::number_id(0x72), test::number_id(0x71)};
+  const std::vector<std::uint16_t> vectors = {0x3C00, 0x0000, 0xBC00, 0x3800,
+                                              0x0001, 0x7BFF, 0x8000, 0x3555};
+  const PackShape shape{2, test::kSmallDimension};
+  const Bytes now = encode_pack(space, test::kSmallDimension, hashes, vectors);
+  const Bytes kept = golden("pack-v1.bin", now);
+  EXPECT_EQ(to_hex(kept), to_hex(now));
+  ASSERT_EQ(kept.size(), shape.total_bytes());
+  const ByteView file(kept);
+  const auto head = PackHead::parse(file.first(shape.head_bytes()), space, shape);
+  ASSERT_TRUE(head.ok()) << head.error().message;
+  const auto entries =
+      parse_pack_block(file.subspan(shape.block_offset(0), shape.block_bytes(0)), shape, 0);
+  ASSERT_TRUE(entries.ok()) << entries.error().message;
+  ASSERT_EQ(entries->size(), 2U);
+  for (const PackEntry& entry : *entries) {
+    EXPECT_TRUE(head->may_contain(entry.hash));
+    EXPECT_EQ(head->block_of(entry.hash), 0U);
+    EXPECT_EQ(entry.hash, hashes[entry.row]);
+    const auto row = parse_pack_row(file.subspan(shape.row_offset(entry.row), shape.row_bytes()),
+                                    shape, entry.hash);
+    ASSERT_TRUE(row.ok()) << row.error().message;
+    EXPECT_TRUE(std::equal(row->begin(), row->end(), vectors.begin() + entry.row * 4));
+  }
+}
+
+TEST(Golden, CacheStateOfVersionOne) {
+  const CacheState state{.space = golden_space().id(),
+                         .dimension = test::kSmallDimension,
+                         .packs = {{test::number_id(0xA1), 8192}, {test::number_id(0xA2), 2}}};
+  const Bytes now = state.encode();
+  const Bytes kept = golden("cache-state-v1.bin", now);
+  EXPECT_EQ(to_hex(kept), to_hex(now));
+  const auto read = CacheState::parse(kept);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(*read, state);
 }
 
 }  // namespace
