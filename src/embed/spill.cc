@@ -142,7 +142,9 @@ Result<bool> VectorSpill::adopt_one(File file, Log& log, const Adopt& adopt) {
     if (!adopt(hash, std::move(vector))) return false;
   }
   if (at != size)
-    log.info(str_cat("spill file ends with an unfinished record, dropped: ", printable(file.path)));
+    log.warning(str_cat("spill file ", printable(file.path), ": the last ", size - at,
+                        " bytes are unfinished or damaged, dropped; ",
+                        (at - kHeaderBytes) / record.size(), " vectors before them are kept"));
   adopted_.push_back(std::move(file));
   return true;
 }
