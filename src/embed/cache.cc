@@ -1,6 +1,8 @@
 #include "embed/cache.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <unordered_map>
 
 #include "base/strings.h"
@@ -80,6 +82,7 @@ class PackedCache final : public EmbeddingCache {
   std::unique_ptr<VectorSpill> spill_;  // nullptr: none
   HeadPtr head_;                        // nullptr: the cache has never been written
   CacheState state_;
+  std::set<Id128> lost_;  // packs that a fresh state names and the store has not: reported
 
   std::vector<Id128> pending_;  // in the order added
   std::unordered_map<Id128, HalfVector, HashOfId> pending_vectors_;
@@ -106,17 +109,17 @@ Status PackedCache::open(Deadline deadline) {
   return {};
 }
 
+// After an error what was known before still holds: packs are immutable.
 Status PackedCache::refresh(Deadline deadline) {
-  state_ = {.space = space_, .dimension = dimension_, .packs = {}};
-  head_ = nullptr;
+  CacheState state{.space = space_, .dimension = dimension_, .packs = {}};
   auto head = head_log_.read(deadline);
-  if (!head.ok() && head.code() == Code::kNotFound) return {};
-  if (!head.ok()) return head.error();
-  head_ = *std::move(head);
-  if (head_->envelope.dropped) return {};
-  CacheState state = KEDGE_TRY(CacheState::parse(head_->envelope.payload));
-  if (state.space != space_ || state.dimension != dimension_)
-    return {Code::kCorrupt, str_cat(printable(head_log_.path("head")), ": of another space")};
+  if (!head.ok() && head.code() != Code::kNotFound) return head.error();
+  if (head.ok() && !(*head)->envelope.dropped) {
+    state = KEDGE_TRY(CacheState::parse((*head)->envelope.payload));
+    if (state.space != space_ || state.dimension != dimension_)
+      return {Code::kCorrupt, str_cat(printable(head_log_.path("head")), ": of another space")};
+  }
+  head_ = head.ok() ? *std::move(head) : nullptr;
   state_ = std::move(state);
   reader_.forget_missing();
   return {};
@@ -140,13 +143,16 @@ Result<std::vector<std::optional<HalfVector>>> PackedCache::lookup(std::span<con
   }
   if (wanted.empty()) return found;
   auto vectors = KEDGE_TRY(reader_.lookup(state_, wanted, deadline));
-  if (!reader_.missing().empty()) {
+  if (!std::includes(lost_.begin(), lost_.end(), reader_.missing().begin(),
+                     reader_.missing().end())) {
     // Another process has merged packs, and a collection has taken the old ones.
     KEDGE_TRY(refresh(deadline));
     vectors = KEDGE_TRY(reader_.lookup(state_, wanted, deadline));
-    for (const Id128& id : reader_.missing())
+    for (const Id128& id : reader_.missing()) {
+      if (!lost_.insert(id).second) continue;
       log_.warning(str_cat("embedding cache: pack ", id.hex(), " is lost; what it held counts as ",
                            "missing"));
+    }
   }
   for (std::size_t i = 0; i < wanted.size(); ++i) found[places[i]] = std::move(vectors[i]);
   return found;
@@ -260,7 +266,7 @@ Result<Draft> PackedCache::draft_of(const StateChange& change, const HeadPtr& ba
 Status PackedCache::apply(const StateChange& change, Deadline deadline) {
   const Rebase rebase = [&](const HeadPtr& base) { return draft_of(change, base); };
   CommitOutcome outcome = NotCommitted{};
-  if (head_ == nullptr) {
+  if (head_ == nullptr || head_->envelope.dropped) {
     const Draft first = KEDGE_TRY(draft_of(change, nullptr));
     outcome = head_log_.create(first, deadline);
     const auto* refused = std::get_if<NotCommitted>(&outcome);

@@ -178,6 +178,9 @@ TEST_F(PackReaderTest, ACutPackNeverMakesAWrongVector) {
     PackReader packs = reader();
     ASSERT_LT(find(packs, 0, 3), 3U);
     ASSERT_GT(log_.count("counts as missing"), 0U);
+    const auto contents = packs.read_whole(state_, name, Deadline::never());
+    ASSERT_TRUE(contents.ok()) << contents.error().message;
+    ASSERT_TRUE(contents->hashes.empty());
   }
 }
 

@@ -12,10 +12,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/strings.h"
+#include "embed/cache.h"
 #include "format/space.h"
 
 namespace kedge::test {
@@ -113,5 +115,44 @@ inline Batch batch_of(std::uint64_t first, std::size_t count, std::uint32_t dime
   }
   return batch;
 }
+
+// A process that has a cache open: its own clock, random numbers and log on a store and a spill
+// folder shared with others. Destroying it is what a kill leaves behind.
+struct CacheProcess {
+  CacheProcess(ObjectStore& on, EmbeddingCacheOptions with, std::uint64_t seed, Space of)
+      : store(on), options(std::move(with)), space(std::move(of)), random(seed) {}
+
+  // A deadline some simulated minutes away.
+  Deadline soon() { return Deadline::after(clock, std::chrono::minutes(30)); }
+  Status open() {
+    auto opened =
+        EmbeddingCache::open(store, space, clock, random, inline_executor(), log, options, soon());
+    if (!opened.ok()) return opened.error();
+    cache = *std::move(opened);
+    return {};
+  }
+  Status add(const Batch& batch) { return cache->add(batch.hashes, batch.vectors, soon()); }
+  Status flush() { return cache->flush(soon()); }
+  // How many of the batch are found; each must be the one right vector.
+  Result<std::size_t> find(const Batch& batch) {
+    const auto found = KEDGE_TRY(cache->lookup(batch.hashes, soon()));
+    EXPECT_EQ(found.size(), batch.hashes.size());
+    std::size_t there = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (!found[i]) continue;
+      EXPECT_EQ(*found[i], batch.vectors[i]) << "input " << batch.numbers[i];
+      ++there;
+    }
+    return there;
+  }
+
+  ObjectStore& store;
+  EmbeddingCacheOptions options;
+  Space space;
+  ManualClock clock;
+  SeededRandom random;
+  KeptLog log;
+  std::unique_ptr<EmbeddingCache> cache;
+};
 
 }  // namespace kedge::test
