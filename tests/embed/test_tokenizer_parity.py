@@ -153,9 +153,21 @@ def wide(model, tmp_path_factory):
     return Pair(MODEL, tmp_path_factory.mktemp("vocabulary"), wide=True)
 
 
+def scripts(characters):
+    """The scripts of letters: the first word of a letter's name, which Unicode gives each ("GREEK", "CJK", "OSMANYA")."""
+    return {unicodedata.name(c).split()[0] for c in characters if unicodedata.category(c)[0] == "L" and unicodedata.name(c, "")}
+
+
 def test_generated_strings(model):
     texts = Texts(SEED, model.words)
-    model.compare(SENTENCES + [texts.one() for _ in range(STRINGS)])
+    strings = [texts.one() for _ in range(STRINGS)]
+    assert len(strings) == 100_000
+    drawn = set().union(*strings)
+    known = [c for c in texts.points if unicodedata.category(c) not in ("Cn", "Cs", "Co")]
+    assert scripts(drawn) == scripts(known), f"seed {SEED}: scripts that no string has"
+    assert len(drawn & set(known)) > 0.9 * len(known)
+    print(f"seed {SEED}: {len(scripts(drawn))} scripts, {len(drawn & set(known))} of {len(known)} assigned characters")
+    model.compare(SENTENCES + strings)
 
 
 def test_generated_strings_of_a_wide_vocabulary(model, wide):
