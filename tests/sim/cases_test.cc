@@ -47,6 +47,7 @@ TEST_F(Cases, AWriterThatSleptOnAnIdleIndexCannotNameWhatWasCollected) {
   play_.world().clock.advance(hours(30));
   EXPECT_GT(collect().removed, 0U) << "the sleeper's files, named by none";
   play_.stage().finish(writer);
+  ASSERT_FALSE(result_.ok());
   EXPECT_EQ(result_.code(), Code::kExpired);
   EXPECT_FALSE(is_live(key(5)));
   play_.checker().check_files_of_retained();
@@ -63,6 +64,7 @@ TEST_F(Cases, AWriterThatSleptBeforeItPutAnythingIsRefusedAndTriesAgain) {
   play_.world().clock.advance(hours(30));
   collect();
   play_.stage().finish(writer);
+  ASSERT_FALSE(result_.ok());
   EXPECT_EQ(result_.code(), Code::kExpired);
   EXPECT_FALSE(is_live(key(5)));
   play_.stage().finish(add_writer(play_.add_machine(false), {key(5)}));
