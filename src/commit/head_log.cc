@@ -159,7 +159,7 @@ Result<HeadPtr> HeadLog::read_generation(std::uint64_t generation, Deadline dead
   if (ids.empty()) return explain_absent_generation(generation, deadline);
   auto body = read_body(generation, ids.front(), deadline);
   if (body.ok() || body.code() != Code::kNotFound) return body;
-  return explain_missing(**&head, history_key(generation, ids.front()), deadline);
+  return explain_absent_generation(generation, deadline);
 }
 
 // No body of a generation that should be retained: collected meanwhile, left out by a repair, or

@@ -161,6 +161,26 @@ TEST_F(MergeRaces, OfTwoMergesThatShareAnInputTheSecondGivesUp) {
   EXPECT_TRUE(must(play_.direct().check_files(play_.world().soon())).empty());
 }
 
+// Rule 8: collected between the look at the head, which is still retained, and the read of the
+// body.
+TEST_F(Cases, AGenerationThatIsCollectedWhileItIsOpenedHasExpired) {
+  sync(range(0, 3));
+  const std::uint64_t old = play_.checker().newest();
+  sync(range(0, 3));
+  Machine& machine = play_.add_machine(false);
+  std::optional<Result<SnapshotPtr>> opened;
+  const std::size_t reader =
+      play_.stage().add([&] { opened = machine.index()->at(old, Deadline::never()); });
+  ASSERT_TRUE(play_.stage().release_until(reader, [](const Call& call) {
+    return call.operation == Operation::kRead && call.keys[0].starts_with("ix/history/");
+  }));
+  play_.world().clock.advance(hours(10));
+  EXPECT_GT(collect().history_removed, 0U);
+  play_.stage().finish(reader);
+  ASSERT_FALSE(opened->ok());
+  EXPECT_EQ(opened->code(), Code::kExpired) << opened->error().message;
+}
+
 // Rule 8: a snapshot is readable for the retention, and says what it is afterwards.
 TEST_F(Cases, AReaderOfAnOldGenerationIsToldThatItExpired) {
   sync(range(0, 3));
