@@ -19,6 +19,9 @@ class Session;
 
 using Setter = std::function<Status(const std::vector<std::string>&)>;
 
+// What a shell offers where a value or an argument is typed and there are no choices to offer.
+enum class Offer : std::uint8_t { kNothing, kFiles, kFolders };
+
 // One option: --max-object-size, KEDGE_MAX_OBJECT_SIZE, max-object-size in the configuration.
 struct Option {
   std::string name;
@@ -31,6 +34,8 @@ struct Option {
   // Whether the environment and the configuration may set it: never for what acts once.
   bool configurable = true;
   std::string letters = "";  // "k": -k too
+  Offer offer = Offer::kNothing;
+  bool hidden = false;  // for those who work on Kedge: in no help and no completion
 };
 
 struct Argument {
@@ -38,6 +43,8 @@ struct Argument {
   std::string help;
   std::size_t least = 1, most = 1;
   Setter set;
+  std::vector<std::string> choices = {};
+  Offer offer = Offer::kNothing;
 };
 inline constexpr std::size_t kMaxArguments = 1'000'000;
 
@@ -48,7 +55,7 @@ struct Command {
   std::vector<std::string> examples;
   std::vector<Argument> arguments;
   std::vector<Option> options;
-  bool opens_index = true;                     // takes --index and what belongs to it
+  bool opens_index = true;  // takes the common options, --index first; else only its own
   std::function<Result<int>(Session&)> run{};  // the exit code
 };
 

@@ -24,6 +24,8 @@ Command source_list_command();
 Command source_remove_command();
 Command drop_command();
 Command doctor_command();
+Command completion_command();
+Command help_command();
 Command version_command();
 
 std::vector<Command> all_commands();

@@ -130,7 +130,8 @@ Command get_command() {
                   .help = "write there",
                   .set = into(&flags->output),
                   .configurable = false,
-                  .letters = "o"}};
+                  .letters = "o",
+                  .offer = Offer::kFiles}};
   out.run = [flags](Session& session) { return run(session, *flags); };
   return out;
 }

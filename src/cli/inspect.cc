@@ -103,7 +103,8 @@ Command verify_command() {
                     .help = "all, if none is named",
                     .least = 0,
                     .most = kMaxArguments,
-                    .set = into(&request->sources)}};
+                    .set = into(&request->sources),
+                    .offer = Offer::kFolders}};
   out.options = {make_switch("repair", "sync what differs and mend a damaged head, then look again",
                              into(&request->repair), false),
                  make_switch("full", "read every object and every file of the index",

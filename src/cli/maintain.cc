@@ -165,13 +165,16 @@ Command drop_command() {
 }
 
 Command version_command() {
+  auto json = std::make_shared<bool>(false);
   Command out;
   out.name = "version";
   out.summary = "the version";
   out.examples = {"kedge version"};
+  out.options = {make_switch("json", "print JSON", into(json.get()), false)};
   out.opens_index = false;
-  out.run = [](Session& session) -> Result<int> {
-    session.print("kedge " + std::string(version()) + "\n");
+  out.run = [json](Session& session) -> Result<int> {
+    const std::string number(version());
+    session.print(*json ? "{\"version\":\"" + number + "\"}\n" : "kedge " + number + "\n");
     return kExitDone;
   };
   return out;

@@ -27,15 +27,25 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+// kInvalid: a value that is not among the choices, if there are any.
+Status check_choices(const std::vector<std::string>& choices,
+                     const std::vector<std::string>& values, const std::string& where) {
+  for (const std::string& value : values) {
+    if (choices.empty() || std::find(choices.begin(), choices.end(), value) != choices.end())
+      continue;
+    std::string message = where + ": '" + visible(value) + "' is not";
+    if (choices.size() > 1) message += " one of";
+    for (const std::string& choice : choices) message += " " + choice;
+    return {Code::kInvalid, message};
+  }
+  return {};
+}
+
 Status set_checked(const Option& option, const std::vector<std::string>& values,
                    const std::string& where) {
-  for (const std::string& value : values) {
-    if (option.choices.empty() || option.value.empty()) break;
-    if (std::find(option.choices.begin(), option.choices.end(), value) != option.choices.end())
-      continue;
-    std::string message = where + ": '" + visible(value) + "' is not one of";
-    for (const std::string& choice : option.choices) message += " " + choice;
-    return {Code::kInvalid, message};
+  if (!option.value.empty()) {
+    Status chosen = check_choices(option.choices, values, where);
+    if (!chosen.ok()) return chosen;
   }
   Status done = option.set(values);
   if (!done.ok()) return {done.code(), where + ": " + visible(done.error().message)};
@@ -133,7 +143,10 @@ Status apply_arguments(const Command& command, const std::vector<std::string>& a
       return {Code::kInvalid, "missing " + argument.name + ": " + argument.help};
     const auto begin = arguments.begin() + static_cast<std::ptrdiff_t>(at);
     if (count > 0) {
-      Status done = argument.set({begin, begin + static_cast<std::ptrdiff_t>(count)});
+      const std::vector<std::string> words{begin, begin + static_cast<std::ptrdiff_t>(count)};
+      Status done = check_choices(argument.choices, words, argument.name);
+      if (!done.ok()) return done;
+      done = argument.set(words);
       if (!done.ok()) return {done.code(), argument.name + ": " + visible(done.error().message)};
     }
     at += count;

@@ -16,7 +16,7 @@ std::vector<Command> all_commands() {
           status_command(),      verify_command(),        gc_command(),       history_command(),
           rollback_command(),    pin_add_command(),       pin_list_command(), pin_remove_command(),
           source_list_command(), source_remove_command(), drop_command(),     doctor_command(),
-          version_command()};
+          completion_command(),  help_command(),          version_command()};
 }
 
 namespace {
@@ -40,15 +40,18 @@ int usage(Runtime& runtime, const Error& error, const std::string& hint) {
   return kExitUsage;
 }
 
+bool is_group(const std::string& word, const std::vector<Command>& commands) {
+  return std::any_of(commands.begin(), commands.end(),
+                     [&](const Command& command) { return command.name.starts_with(word + " "); });
+}
+
 int unknown_command(Runtime& runtime, const std::vector<Command>& commands,
                     const std::vector<std::string>& words) {
   std::vector<std::string> names;
-  for (const Command& command : commands) {
-    names.push_back(command.name);
-    if (command.name.starts_with(words[0] + " ")) {
-      runtime.console.err(group_help(words[0], commands, runtime.console.err_stream.width));
-      return kExitUsage;
-    }
+  for (const Command& command : commands) names.push_back(command.name);
+  if (is_group(words[0], commands)) {
+    runtime.console.err(group_help(words[0], commands, runtime.console.err_stream.width));
+    return kExitUsage;
   }
   const std::string near = nearest(words[0], names);
   return usage(
@@ -58,7 +61,8 @@ int unknown_command(Runtime& runtime, const std::vector<Command>& commands,
 
 int run_command(Runtime& runtime, const Command& command, const std::vector<std::string>& words) {
   Settings settings;
-  const std::vector<Option> common = common_options(&settings, command.opens_index);
+  const std::vector<Option> common =
+      command.opens_index ? common_options(&settings) : std::vector<Option>();
   std::vector<Option> options = command.options;
   options.insert(options.end(), common.begin(), common.end());
   const std::string hint = "`kedge " + command.name + " --help` explains it";
@@ -71,7 +75,9 @@ int run_command(Runtime& runtime, const Command& command, const std::vector<std:
   const auto named = parsed->options.find("config");
   const std::string config_path =
       named == parsed->options.end() || named->second.empty() ? "" : named->second.back();
-  const Result<Config> config = load_config(runtime.environment, config_path);
+  // What needs no index needs no configuration: a broken one must not stand before the help.
+  const Result<Config> config =
+      command.opens_index ? load_config(runtime.environment, config_path) : Config{};
   if (!config.ok()) return usage(runtime, config.error(), "");
   Status status = apply_options(options, *parsed, runtime.environment, *config);
   if (status.ok()) status = apply_arguments(command, parsed->arguments);
@@ -95,11 +101,15 @@ int run_command(Runtime& runtime, const Command& command, const std::vector<std:
 
 int run_program(Runtime& runtime, std::vector<std::string> words) {
   const std::vector<Command> commands = all_commands();
-  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    runtime.console.out(program_help(commands, runtime.console.out_stream.width));
-    return words.empty() ? kExitUsage : kExitDone;
+  if (words.empty()) {
+    runtime.console.err(program_help(commands, runtime.console.err_stream.width));
+    return kExitUsage;
   }
+  if (words[0] == "--help" || words[0] == "-h") words[0] = "help";
   if (words[0] == "--version") words[0] = "version";
+  // `kedge pin --help` is `kedge help pin`.
+  const bool asked = words.size() == 2 && (words[1] == "--help" || words[1] == "-h");
+  if (asked && is_group(words[0], commands)) words = {"help", words[0]};
   const Command* command = find_command(commands, words);
   if (command == nullptr) return unknown_command(runtime, commands, words);
   return run_command(runtime, *command, words);

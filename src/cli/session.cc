@@ -32,47 +32,48 @@ std::string_view hint_of(Code code) {
 
 }  // namespace
 
-std::vector<Option> common_options(Settings* settings, bool opens_index) {
-  std::vector<Option> options;
-  if (opens_index) {
-    options = {
-        {.name = "index",
-         .value = "URL",
-         .help = "path or URL of the index",
-         .set = into(&settings->index)},
-        {.name = "model",
-         .value = "DIR",
-         .help = "folder of the embedding model (default: all-MiniLM-L6-v2)",
-         .set = into(&settings->model)},
-        {.name = "cache",
-         .value = "URL",
-         .help = "embedding cache, may be shared (default: INDEX/cache)",
-         .set = into(&settings->cache)},
-        {.name = "memory",
-         .value = "SIZE",
-         .help = "limit of buffers and caches (default: 512MiB)",
-         .set = size_into(&settings->memory_bytes)},
-        {.name = "threads",
-         .value = "N",
-         .help = "threads to compute with (default: all cores)",
-         .set = number_into(&settings->threads)},
-        {.name = "timeout",
-         .value = "SECONDS",
-         .help = "limit of each call that reads (default: none)",
-         .set = seconds_into(&settings->timeout_seconds)},
-        {.name = "scratch",
-         .value = "DIR",
-         .help = "folder for temporary files (default: ~/.local/state/kedge)",
-         .set = into(&settings->scratch)},
-    };
-  }
-  options.push_back({.name = "config",
-                     .value = "FILE",
-                     .help = "configuration file (default: ./kedge.toml, then "
-                             "~/.config/kedge/config.toml)",
-                     .set = into(&settings->config),
-                     .configurable = false});
-  options.push_back(make_switch("json", "print JSON", into(&settings->json)));
+std::vector<Option> common_options(Settings* settings) {
+  std::vector<Option> options = {
+      {.name = "index",
+       .value = "URL",
+       .help = "path or URL of the index (default: .kedge here or above, else the one synced last)",
+       .set = into(&settings->index),
+       .offer = Offer::kFolders},
+      {.name = "model",
+       .value = "DIR",
+       .help = "folder of the embedding model (default: all-MiniLM-L6-v2)",
+       .set = into(&settings->model),
+       .offer = Offer::kFolders},
+      {.name = "cache",
+       .value = "URL",
+       .help = "embedding cache, may be shared (default: INDEX/cache)",
+       .set = into(&settings->cache),
+       .offer = Offer::kFolders},
+      {.name = "memory",
+       .value = "SIZE",
+       .help = "limit of buffers and caches (default: 512MiB)",
+       .set = size_into(&settings->memory_bytes)},
+      {.name = "threads",
+       .value = "N",
+       .help = "threads to compute with (default: all cores)",
+       .set = number_into(&settings->threads)},
+      {.name = "timeout",
+       .value = "SECONDS",
+       .help = "limit of each call that reads (default: none)",
+       .set = seconds_into(&settings->timeout_seconds)},
+      {.name = "scratch",
+       .value = "DIR",
+       .help = "folder for temporary files (default: ~/.local/state/kedge)",
+       .set = into(&settings->scratch),
+       .offer = Offer::kFolders},
+      {.name = "config",
+       .value = "FILE",
+       .help = "configuration file (default: ./kedge.toml, then ~/.config/kedge/config.toml)",
+       .set = into(&settings->config),
+       .configurable = false,
+       .offer = Offer::kFiles},
+      make_switch("json", "print JSON", into(&settings->json)),
+  };
   Option quiet = make_switch("quiet", "no progress and no remarks", into(&settings->quiet));
   quiet.letters = "q";
   options.push_back(std::move(quiet));

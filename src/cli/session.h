@@ -31,7 +31,7 @@ struct Runtime {
   std::function<double()> seconds;  // monotonic
 };
 
-// The options that every command has.
+// The options that every command has which opens an index.
 struct Settings {
   std::string index, config, model, cache, scratch;
   std::uint64_t memory_bytes = ClientOptions{}.memory_bytes;
@@ -39,8 +39,7 @@ struct Settings {
   double timeout_seconds = 0;
   bool json = false, quiet = false, verbose = false;
 };
-// The options of a command that reads an index, or of one that does not.
-std::vector<Option> common_options(Settings* settings, bool opens_index);
+std::vector<Option> common_options(Settings* settings);
 
 enum class Access { kRead, kWrite };
 

@@ -127,7 +127,8 @@ Command sync_command() {
                     .help = "folder or URL",
                     .least = 0,
                     .most = kMaxArguments,
-                    .set = into(&r.sources)}};
+                    .set = into(&r.sources),
+                    .offer = Offer::kFolders}};
   out.options = {
       {.name = "include",
        .value = "GLOB",
