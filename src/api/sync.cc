@@ -69,9 +69,11 @@ class SyncRun {
 
   Result<SyncResult> go() {
     if (!request_.dry_run) KEDGE_TRY(session_.may_write());
+    // Before the index is made: a mistyped source must not become a folder with an index in it.
+    std::vector<std::string> uris = KEDGE_TRY(named_sources());
     index_ = KEDGE_TRY(open());
     const SnapshotPtr snapshot = KEDGE_TRY(index_->latest(session_.deadline()));
-    const std::vector<std::string> uris = KEDGE_TRY(sources(*snapshot));
+    if (request_.sources.empty()) uris = KEDGE_TRY(recorded_sources(*snapshot));
     std::optional<Space> space;
     if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
     embedder_ = KEDGE_TRY(session_.embedder(space));
@@ -102,17 +104,20 @@ class SyncRun {
     return session_.index(session_.options().create);
   }
 
-  Result<std::vector<std::string>> sources(const Snapshot& snapshot) {
+  Result<std::vector<std::string>> named_sources() {
     std::vector<std::string> uris;
     for (const std::string& source : request_.sources) {
       std::string uri = KEDGE_TRY(session_.environment().canonical_source(source));
       if (std::find(uris.begin(), uris.end(), uri) == uris.end()) uris.push_back(std::move(uri));
     }
-    if (request_.sources.empty()) {
-      for (const SourceEntry& entry : snapshot.state().sources) uris.push_back(entry.uri);
-      if (uris.empty())
-        return {Code::kInvalid, "the index has no source yet: name one (kedge sync SOURCE)"};
-    }
+    return uris;
+  }
+
+  static Result<std::vector<std::string>> recorded_sources(const Snapshot& snapshot) {
+    std::vector<std::string> uris;
+    for (const SourceEntry& entry : snapshot.state().sources) uris.push_back(entry.uri);
+    if (uris.empty())
+      return {Code::kInvalid, "the index has no source yet: name one (kedge sync SOURCE)"};
     return uris;
   }
 

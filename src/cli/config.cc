@@ -17,9 +17,9 @@ namespace {
 
 constexpr std::uintmax_t kMaxConfigBytes = 1 << 20;
 
-std::optional<std::string> scalar(const toml::node& node) {
+// A text or a number, as it would be typed.
+std::optional<std::string> word(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
-  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
   if (const auto* number = node.as_integer()) return std::to_string(number->get());
   if (const auto* number = node.as_floating_point()) {
     std::ostringstream out;
@@ -29,27 +29,34 @@ std::optional<std::string> scalar(const toml::node& node) {
   return std::nullopt;
 }
 
-std::string place(const std::string& path, const toml::source_region& region) {
-  return visible(path) + ", line " + std::to_string(region.begin.line) + ": ";
+std::string at_line(const std::string& path, std::size_t line) {
+  return visible(path) + ", line " + std::to_string(line) + ": ";
 }
 
-Result<std::vector<std::string>> values_of(const toml::node& node, const std::string& where) {
-  std::vector<std::string> values;
-  if (const auto* list = node.as_array()) {
-    for (const toml::node& item : *list) {
-      std::optional<std::string> value = scalar(item);
-      if (!value) return {Code::kInvalid, where + "has an element that is no plain value"};
-      values.push_back(std::move(*value));
-    }
-    return values;
+Result<ConfigValue> value_of(const toml::node& node, std::size_t line, const std::string& where) {
+  using Kind = ConfigValue::Kind;
+  if (const auto* flag = node.as_boolean())
+    return ConfigValue{Kind::kFlag, {flag->get() ? "true" : "false"}, line};
+  if (std::optional<std::string> one = word(node))
+    return ConfigValue{Kind::kWord, {*std::move(one)}, line};
+  const auto* list = node.as_array();
+  if (list == nullptr)
+    return {Code::kInvalid, where + ": must be a text, a number, true, false, or a list of texts"};
+  ConfigValue out{Kind::kList, {}, line};
+  for (const toml::node& item : *list) {
+    std::optional<std::string> one = word(item);
+    if (!one) return {Code::kInvalid, where + ": has an element that is no text and no number"};
+    out.values.push_back(*std::move(one));
   }
-  std::optional<std::string> value = scalar(node);
-  if (!value) return {Code::kInvalid, where + "must be a text, a number, true or false, or a list"};
-  values.push_back(std::move(*value));
-  return values;
+  return out;
 }
 
 }  // namespace
+
+std::string Config::place(const std::string& name) const {
+  const auto found = values.find(name);
+  return at_line(path, found == values.end() ? 0 : found->second.line) + visible(name);
+}
 
 Result<Config> parse_config(std::string_view text, const std::string& path) {
   try {
@@ -58,14 +65,15 @@ Result<Config> parse_config(std::string_view text, const std::string& path) {
     config.path = path;
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
-      Result<std::vector<std::string>> values =
-          values_of(node, place(path, node.source()) + "'" + visible(name) + "' ");
-      if (!values.ok()) return values.error();
-      config.values.emplace(name, std::move(values).value());
+      const std::size_t line = key.source().begin.line;
+      Result<ConfigValue> value = value_of(node, line, at_line(path, line) + visible(name));
+      if (!value.ok()) return value.error();
+      config.values.emplace(name, std::move(value).value());
     }
     return config;
   } catch (const toml::parse_error& error) {
-    return {Code::kInvalid, place(path, error.source()) + std::string(error.description())};
+    return {Code::kInvalid,
+            at_line(path, error.source().begin.line) + std::string(error.description())};
   }
 }
 

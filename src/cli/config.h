@@ -1,6 +1,7 @@
 // The configuration: one TOML file whose keys are the names of the options.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -11,12 +12,21 @@
 
 namespace kedge::cli {
 
-struct Config {
-  std::string path;  // "": there is none
-  std::map<std::string, std::vector<std::string>> values;
+struct ConfigValue {
+  enum class Kind { kWord, kFlag, kList };  // a text or number; true or false; a list of words
+  Kind kind = Kind::kWord;
+  std::vector<std::string> values;
+  std::size_t line = 0;
 };
 
-// kInvalid names line and key: bad TOML, a table, a date, an array of anything but plain values.
+struct Config {
+  std::string path;  // "": there is none
+  std::map<std::string, ConfigValue> values;
+  // "FILE, line 3: name", for messages.
+  [[nodiscard]] std::string place(const std::string& name) const;
+};
+
+// kInvalid names line and key: bad TOML, a table, a date, a list of anything but texts and numbers.
 Result<Config> parse_config(std::string_view toml, const std::string& path);
 
 // Reads the file named `path`, or the first of $KEDGE_CONFIG, ./kedge.toml and

@@ -15,23 +15,28 @@ namespace {
 constexpr std::size_t kNarrowestTerminal = 40, kWidestTerminal = 400;
 
 Stream describe(int descriptor, const Environment& environment) {
-  Stream stream;
-  stream.terminal = ::isatty(descriptor) == 1;
-  stream.redraws = stream.terminal && environment.variable("TERM").value_or("dumb") != "dumb";
-  stream.colour = stream.redraws && environment.variable("NO_COLOR").value_or("").empty();
+  const bool terminal = ::isatty(descriptor) == 1;
   winsize size{};
-  if (stream.terminal && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col != 0)
-    stream.width = size.ws_col;
-  const Result<std::uint64_t> columns =
-      parse_number(environment.variable("COLUMNS").value_or(""), kWidestTerminal);
-  if (columns.ok()) stream.width = *columns;
-  stream.width = std::clamp(stream.width, kNarrowestTerminal, kWidestTerminal);
-  return stream;
+  const bool known = terminal && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0;
+  return make_stream(terminal, known ? size.ws_col : 0, environment);
 }
 
 std::string_view sequence(bool on, std::string_view text) { return on ? text : ""; }
 
 }  // namespace
+
+Stream make_stream(bool terminal, std::size_t columns, const Environment& environment) {
+  Stream stream;
+  stream.terminal = terminal;
+  stream.redraws = terminal && environment.variable("TERM").value_or("dumb") != "dumb";
+  stream.colour = stream.redraws && environment.variable("NO_COLOR").value_or("").empty();
+  if (columns != 0) stream.width = columns;
+  const Result<std::uint64_t> wanted =
+      parse_number(environment.variable("COLUMNS").value_or(""), kWidestTerminal);
+  if (wanted.ok() && *wanted != 0) stream.width = *wanted;
+  stream.width = std::clamp(stream.width, kNarrowestTerminal, kWidestTerminal);
+  return stream;
+}
 
 StandardConsole::StandardConsole(const Environment& environment) {
   out_stream = describe(STDOUT_FILENO, environment);

@@ -17,6 +17,11 @@ struct Stream {
   std::size_t width = 100;  // columns
 };
 
+// What the environment makes of a stream; `columns`: of the terminal, 0 if it does not say.
+// NO_COLOR and TERM=dumb, or no TERM, forbid colours, the latter redrawing too; COLUMNS rules the
+// width.
+Stream make_stream(bool terminal, std::size_t columns, const Environment& environment);
+
 // Threads: err() from any thread; the rest from the thread that runs the command.
 class Console {
  public:

@@ -11,6 +11,12 @@ namespace json = boost::json;
 
 std::string text(const std::string& value) { return replace_invalid(value); }
 
+json::array texts(const std::vector<std::string>& values) {
+  json::array out;
+  for (const std::string& value : values) out.push_back(json::string(text(value)));
+  return out;
+}
+
 std::string line(const json::value& value) { return json::serialize(value) + "\n"; }
 
 // The reference's own JSON, as an object to be added to.
@@ -96,15 +102,12 @@ std::string json_of(const SearchResponse& response) {
     if (!hit.raw.empty()) out["raw"] = text(hit.raw);
     results.push_back(std::move(out));
   }
-  json::array unreadable;
-  for (const std::string& name : response.unreadable)
-    unreadable.push_back(json::string(text(name)));
   const Explain& e = response.explain;
   return line(json::object{{"results", std::move(results)},
                            {"generation", response.generation},
                            {"synced_at", response.synced_at},
                            {"partial", response.partial},
-                           {"unreadable", std::move(unreadable)},
+                           {"unreadable", texts(response.unreadable)},
                            {"explain",
                             {{"rounds_index", e.rounds_index},
                              {"rounds_search", e.rounds_search},
@@ -140,23 +143,16 @@ std::string json_of(const VerifyResult& result) {
                                    {"proven_equal", drift.proven_equal},
                                    {"items", std::move(items)}});
   }
-  json::array damaged;
-  for (const std::string& name : result.damaged_files) damaged.push_back(json::string(text(name)));
   json::array repaired;
   for (const SyncCounts& counts : result.repaired) repaired.push_back(object_of(counts));
-  json::array recovered;
-  for (const std::string& name : result.recovered) recovered.push_back(json::string(text(name)));
-  json::array not_recovered;
-  for (const std::string& name : result.not_recovered)
-    not_recovered.push_back(json::string(text(name)));
   return line(json::object{{"clean", result.clean()},
                            {"sources", std::move(sources)},
                            {"repaired", std::move(repaired)},
                            {"head_damaged", result.head_damaged},
                            {"head_repaired", result.head_repaired},
-                           {"recovered", std::move(recovered)},
-                           {"not_recovered", std::move(not_recovered)},
-                           {"damaged_files", std::move(damaged)}});
+                           {"recovered", texts(result.recovered)},
+                           {"not_recovered", texts(result.not_recovered)},
+                           {"damaged_files", texts(result.damaged_files)}});
 }
 
 std::string json_of(const StatusReport& report) {
@@ -171,8 +167,8 @@ std::string json_of(const StatusReport& report) {
                                    {"withheld_deletes", s.withheld_deletes},
                                    {"synced_at", s.synced_at},
                                    {"set_hash", s.set_hash},
-                                   {"include", json::value_from(s.include)},
-                                   {"exclude", json::value_from(s.exclude)},
+                                   {"include", texts(s.include)},
+                                   {"exclude", texts(s.exclude)},
                                    {"max_object_bytes", s.max_object_bytes},
                                    {"problems", problems_of(s.problems)}});
   }

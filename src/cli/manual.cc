@@ -33,7 +33,8 @@ remarks go to standard error.
 An option that has a variable below can be set in three places, in this order: on the command line, in the environment
 (an empty variable counts as none), in the configuration file. The file is TOML, its keys are the options' names, without
 tables. A value is written as on the command line, as a text or a number; a switch is `true` or `false`; an option that may
-be repeated takes a list.
+be repeated takes a list (in the environment: one value). The first place that has an option decides: lists are not joined.
+Relative paths begin at the current folder.
 
 ```toml
 index = "s3-mirror/.kedge"
@@ -44,7 +45,7 @@ results = 5
 
 The file is the one that `--config` or `KEDGE_CONFIG` names (`KEDGE_CONFIG=` says: none), else `kedge.toml` in the current
 folder, else `kedge/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`. A key that no command knows, and a value that its
-option does not take, are refused with file and line.
+option does not take, are refused with file and line, whatever command runs.
 
 ## Completion of words
 

@@ -59,6 +59,16 @@ int unknown_command(Runtime& runtime, const std::vector<Command>& commands,
       near.empty() ? "`kedge --help` lists the commands" : "did you mean `kedge " + near + "`?");
 }
 
+// One configuration is for all commands: every key and value is looked at, whatever command runs.
+Status check_whole_config(const Config& config) {
+  const std::vector<Command> commands = all_commands();  // the setters write into these
+  Settings settings;
+  std::vector<Option> options = common_options(&settings);
+  for (const Command& command : commands)
+    options.insert(options.end(), command.options.begin(), command.options.end());
+  return check_config(options, config);
+}
+
 int run_command(Runtime& runtime, const Command& command, const std::vector<std::string>& words) {
   Settings settings;
   const std::vector<Option> common =
@@ -79,7 +89,9 @@ int run_command(Runtime& runtime, const Command& command, const std::vector<std:
   const Result<Config> config =
       command.opens_index ? load_config(runtime.environment, config_path) : Config{};
   if (!config.ok()) return usage(runtime, config.error(), "");
-  Status status = apply_options(options, *parsed, runtime.environment, *config);
+  Status status = check_whole_config(*config);
+  if (!status.ok()) return usage(runtime, status.error(), "docs/cli.md has the names and values");
+  status = apply_options(options, *parsed, runtime.environment, *config);
   if (status.ok()) status = apply_arguments(command, parsed->arguments);
   if (!status.ok()) return usage(runtime, status.error(), hint);
   Session session(runtime, settings);

@@ -141,3 +141,11 @@ def test_one_absence_is_proven_and_deleted(bucket):
 def test_every_help_has_an_example(bucket, command):
     text = bucket.run(*command.split(), "--help").stdout.decode()
     assert re.search(rf"kedge {command}", text)
+
+
+# A typo must not become a folder with an empty index in it, and no SOURCE of no name the index of the file system's root.
+@pytest.mark.parametrize("source, code", [("dosc", 1), ("dosc/deeper", 1), ("", 2), ("file://dosc", 2)])
+def test_a_source_that_is_not_there_makes_nothing(bucket, source, code):
+    assert bucket.run("sync", source, code=code).stderr
+    assert sorted(os.listdir(bucket.folder)) in (["docs"], ["docs", "state"])
+    assert not os.path.exists("/.kedge") and os.listdir(bucket.docs) == []
