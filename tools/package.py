@@ -26,7 +26,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CACHE, BUILD = Path(os.environ["KEDGE_CACHE"]), Path(os.environ["KEDGE_BUILD"])
+CACHE, BUILD = Path(os.environ["KEDGE_DOWNLOADS"]), Path(os.environ["KEDGE_BUILD"])
 OPENVINO, MODEL = Path(os.environ["KEDGE_OPENVINO_DIR"]), Path(os.environ["KEDGE_MODEL_DIR"])
 OUT = BUILD / "package"
 TRY_LIMIT_SECONDS = 120

@@ -23,9 +23,9 @@ std::string packaged_model() {
   return program.substr(0, program.rfind('/')) + "/share/kedge/model";
 }
 
-// What ./dev setup fills: $KEDGE_CACHE, $XDG_CACHE_HOME/kedge or ~/.cache/kedge.
+// What ./dev setup fills: $KEDGE_DOWNLOADS, $XDG_CACHE_HOME/kedge or ~/.cache/kedge.
 std::string cached_model() {
-  std::string cache = variable("KEDGE_CACHE");
+  std::string cache = variable("KEDGE_DOWNLOADS");
   if (cache.empty()) {
     const std::string xdg = variable("XDG_CACHE_HOME");
     cache = (xdg.empty() ? variable("HOME") + "/.cache" : xdg) + "/kedge";

@@ -1,7 +1,11 @@
 """The same name on the command line, in the environment and in the configuration file, on the real program."""
 import json
+import re
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -72,3 +76,12 @@ def test_a_repeated_option_is_a_list(filled):
     (filled.folder / "kedge.toml").unlink()
     assert filled.sync()["listed"] == 2  # the index remembers its scope
     assert filled.sync("--include=")["listed"] == 9  # until it is told to forget it
+
+
+# ./dev hands its variables on to the kedge that it runs: one that is also an option's would be read as that option.
+def test_no_variable_of_the_tooling_is_an_option():
+    options = set(re.findall(r"`(KEDGE_\w+)`", (ROOT / "docs/cli.md").read_text(encoding="utf-8")))
+    assert {"KEDGE_INDEX", "KEDGE_CACHE"} <= options
+    for path in [ROOT / "dev", ROOT / "src/api/model_locator.cc", *(ROOT / "tools").rglob("*.py"), *(ROOT / "bench").glob("*.py")]:
+        used = set(re.findall(r"\bKEDGE_[A-Z_]+\b", path.read_text(encoding="utf-8")))
+        assert not used & options, path

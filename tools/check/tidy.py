@@ -20,7 +20,7 @@ SEARCHED = ("src", "include", ".")
 OPENVINO = os.environ["KEDGE_OPENVINO_DIR"] + "/openvino/include"
 # Warnings are the task of g++, the compiler of record, but for those of clang on dangling references.
 OPTIONS = ["-std=gnu++20", "-Wno-everything", "-Wdangling", "-Isrc", "-Iinclude", "-I.", "-DKEDGE_OPENVINO=1"]
-CLEAN = Path(os.environ["KEDGE_CACHE"]) / "tidy"
+CLEAN = Path(os.environ["KEDGE_DOWNLOADS"]) / "tidy"
 
 
 @lru_cache(maxsize=None)
