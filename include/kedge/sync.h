@@ -23,7 +23,9 @@ struct Progress {
 };
 
 struct SyncRequest {
-  std::vector<std::string> sources;  // URLs or paths; empty: every source of the index
+  // URLs or paths of folders, or of files: a file is an object of its folder's source, whose
+  // include patterns name it (docs/sync.md). Empty: every source of the index.
+  std::vector<std::string> sources;
   // Absent: as recorded in the index, or the default. Present, even empty: replaces what is
   // recorded.
   std::optional<std::vector<std::string>> include;
@@ -46,6 +48,7 @@ struct Problem {
 // Counts of one source. listed == indexed + failed + skipped + pending + vanished, always.
 struct SyncCounts {
   std::string source;
+  std::vector<std::string> include, exclude;  // the patterns that it was synced with
   std::uint64_t listed = 0, indexed = 0, failed = 0, skipped = 0, pending = 0, vanished = 0;
   std::uint64_t added = 0, changed = 0, unchanged = 0, rewritten = 0;  // of the indexed
   std::uint64_t deleted = 0, withheld = 0, unproven = 0;               // of the index before

@@ -173,6 +173,61 @@ TEST_F(ApiTest, LargeLossesAreWithheldUntilApproved) {
   EXPECT_TRUE(client->verify({})->clean());
 }
 
+// A file is an object of its folder: two of one folder are one source, which never overlaps itself,
+// and naming a second one takes nothing away.
+TEST_F(ApiTest, AFileIsAnObjectOfItsFoldersSource) {
+  const auto client = open();
+  const auto file = [&](const char* name) { return (root_ / "docs" / name).string(); };
+  SyncRequest one;
+  one.sources = {file("leave.md")};
+  SyncCounts counts = sync(*client, one);
+  EXPECT_EQ(counts.listed, 1U);
+  EXPECT_EQ(counts.include, std::vector<std::string>{"/leave.md"});
+  write(".plan", "The hidden plan of the harbour.\n");
+  one.sources = {file(".plan"), file("prices.csv"), file(".plan")};
+  counts = sync(*client, one);
+  EXPECT_EQ(counts.listed, 3U);
+  EXPECT_EQ(counts.added, 2U);
+  EXPECT_EQ(counts.deleted + counts.withheld, 0U);
+  one.sources = {file("leave.md")};
+  EXPECT_EQ(sync(*client, one).listed, 3U) << "a sync is of the whole source";
+  EXPECT_EQ(search(*client, "hidden plan").hits.at(0).reference.key, ".plan");
+  // The folder keeps its scope until it is told to forget it.
+  EXPECT_EQ(sync(*client).listed, 3U);
+  SyncRequest all;
+  all.include.emplace();
+  EXPECT_EQ(sync(*client, all).withheld, 0U);
+  const auto refused = [&](std::vector<std::string> sources, const std::string& said,
+                           std::optional<std::vector<std::string>> include = {}) {
+    SyncRequest request;
+    request.sources = std::move(sources);
+    request.include = std::move(include);
+    const auto result = client->sync(request);
+    ASSERT_FALSE(result.ok()) << said;
+    EXPECT_EQ(result.code(), Code::kInvalid);
+    EXPECT_NE(result.error().message.find(said), std::string::npos) << result.error().message;
+  };
+  refused({file("leave.md")}, "is synced with it: kedge sync file://");
+  refused({file("leave.md"), file("")}, "one of them is enough");
+  refused({file("deep/pumps.txt")}, "overlaps");
+  refused({file("leave.md")}, "--include chooses", std::vector<std::string>{"*.md"});
+  EXPECT_FALSE(client->remove_source(file("leave.md")).ok()) << "more than the file would go";
+}
+
+// Its going away is proven like any other, and it was all of the source.
+TEST_F(ApiTest, AFileThatIsGoneIsWithheldThenApproved) {
+  const auto client = open();
+  SyncRequest request;
+  request.sources = {(root_ / "docs/leave.md").string()};
+  sync(*client, request);
+  fs::remove(root_ / "docs/leave.md");
+  EXPECT_EQ(client->sync(request).code(), Code::kNotFound) << "the path names nothing now";
+  request.sources = {(root_ / "docs").string()};
+  EXPECT_EQ(sync(*client, request).withheld, 1U);
+  request.approve_deletes = 1;
+  EXPECT_EQ(sync(*client, request).deleted, 1U);
+}
+
 TEST_F(ApiTest, DryRunWritesNothing) {
   const auto client = open();
   SyncRequest dry;

@@ -83,12 +83,15 @@ Result<ClientEnvironment> make_environment(const ClientOptions& options) {
   };
   out.open_source_store =
       [&executor](const SourceLocation& location) -> Result<std::unique_ptr<ObjectStore>> {
+    NamedKeys named = named_keys(location.scope);
     const SourceStoreOptions source{.hidden = location.scope.hidden,
                                     .gitignore = location.scope.gitignore,
-                                    .index = location.index_folder};
+                                    .index = location.index_folder,
+                                    .named = std::move(named.keys),
+                                    .only_named = named.all};
     return open_source_store(location.uri, system_clock(), executor, source);
   };
-  out.canonical_source = [](const std::string& source) { return canonical_source_uri(source); };
+  out.find_source = [](const std::string& source) { return find_source_place(source); };
   const std::string model = options.model;
   out.open_embedder = [model, threads](const std::optional<Space>& space) {
     return open_embedder(model, space, threads);

@@ -16,13 +16,15 @@
 #include "ingest/scope.h"
 #include "kedge/client.h"
 #include "store/object_store.h"
+#include "store/open_store.h"
 
 namespace kedge {
 
 // Where a source lies, and what of the file system's listing belongs to it.
 struct SourceLocation {
   std::string uri;           // canonical, ends with '/'
-  Scope scope;               // hidden and gitignore matter here; patterns are applied above
+  Scope scope;               // how it is listed; patterns are applied above, but for keys that
+                             // are named one by one
   std::string index_folder;  // local folder of the index, never listed even inside the source; ""
                              // if not local
 };
@@ -37,8 +39,8 @@ struct ClientEnvironment {
   std::function<Result<std::unique_ptr<ObjectStore>>(const std::string& url)> open_index_store;
   std::function<Result<std::unique_ptr<ObjectStore>>(const SourceLocation& location)>
       open_source_store;
-  // A path or URL as the user wrote it to the canonical uri.
-  std::function<Result<std::string>(const std::string& source)> canonical_source;
+  // A path or URL as the user wrote it to the canonical uri, and the key if it names one object.
+  std::function<Result<SourcePlace>(const std::string& source)> find_source;
   // `space`: of the index, if it has one.
   std::function<Result<std::unique_ptr<Embedder>>(const std::optional<Space>& space)> open_embedder;
 };

@@ -86,8 +86,8 @@ Result<std::uint64_t> run_remove_source(Session& session, const std::string& uri
   const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
   const SourceEntry* entry = snapshot->source(uri);
   if (entry == nullptr) {
-    const Result<std::string> canonical = session.environment().canonical_source(uri);
-    if (canonical.ok()) entry = snapshot->source(*canonical);
+    const Result<SourcePlace> place = session.environment().find_source(uri);
+    if (place.ok() && place->key.empty()) entry = snapshot->source(place->uri);
   }
   if (entry == nullptr) {
     return {Code::kNotFound,

@@ -114,7 +114,10 @@ Result<Index*> Session::scratch_index() {
 
 Result<ObjectStore*> Session::source(const std::string& uri, const Scope& scope) {
   const std::lock_guard lock(mutex_);
-  const std::string key = str_cat(uri, scope.hidden ? "\n1" : "\n0", scope.gitignore ? "1" : "0");
+  const NamedKeys named = named_keys(scope);
+  std::string key = str_cat(uri, scope.hidden ? "\n1" : "\n0", scope.gitignore ? "1" : "0",
+                            named.all ? "1" : "0");
+  for (const std::string& one : named.keys) key += '\0' + one;
   const auto known = sources_.find(key);
   if (known != sources_.end()) return known->second.counting.get();
   Source source;

@@ -26,7 +26,7 @@ class Session {
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
 
-  // The store of a source; kept by uri and listing options.
+  // The store of a source; kept by uri and what decides its listing.
   Result<ObjectStore*> source(const std::string& uri, const Scope& scope);
   // For reads by key, which listing options do not change.
   Result<ObjectStore*> source(const std::string& uri) { return source(uri, Scope{}); }

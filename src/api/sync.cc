@@ -35,13 +35,51 @@ Progress to_progress(const std::string& uri, const SyncProgress& progress) {
   return out;
 }
 
+// One source of a request, and the files of it that were named, if it was not named itself.
+struct Wanted {
+  std::string uri;
+  std::vector<std::string> keys;
+};
+
+// The named files become part of the source: of a new one they are all, of one with include
+// patterns they are added to these.
+Status add_named(Scope& scope, const SourceEntry* recorded, const SyncRequest& request,
+                 const Wanted& wanted) {
+  const std::string file = printable(wanted.uri + wanted.keys.front());
+  if (request.include) {
+    return {Code::kInvalid,
+            str_cat("'", file,
+                    "' is a file, and --include chooses among those of a folder: name "
+                    "the folder, ",
+                    printable(wanted.uri))};
+  }
+  if (recorded != nullptr && scope.include.empty()) {
+    return {
+        Code::kInvalid,
+        str_cat("'", file, "' lies in a source of this index, and is synced with it: kedge sync ",
+                printable(wanted.uri))};
+  }
+  for (const std::string& key : wanted.keys) {
+    const std::string pattern = pattern_of(key);
+    if (std::find(scope.include.begin(), scope.include.end(), pattern) == scope.include.end())
+      scope.include.push_back(pattern);
+    if (in_scope(scope, key)) continue;
+    return {Code::kInvalid,
+            str_cat("'", printable(wanted.uri + key),
+                    "' is excluded by a pattern: kedge sync --exclude= forgets it")};
+  }
+  return {};
+}
+
 // Given flags replace what is recorded, field by field.
-Scope merge_scope(const SourceEntry* recorded, const SyncRequest& request) {
+Result<Scope> merge_scope(const SourceEntry* recorded, const SyncRequest& request,
+                          const Wanted& wanted) {
   Scope scope = recorded != nullptr ? scope_of(*recorded) : Scope{};
   if (request.include) scope.include = *request.include;
   if (request.exclude) scope.exclude = *request.exclude;
   if (request.hidden) scope.hidden = *request.hidden;
   if (request.gitignore) scope.gitignore = *request.gitignore;
+  if (!wanted.keys.empty()) KEDGE_TRY(add_named(scope, recorded, request, wanted));
   return scope;
 }
 
@@ -70,10 +108,10 @@ class SyncRun {
   Result<SyncResult> go() {
     if (!request_.dry_run) KEDGE_TRY(session_.may_write());
     // Before the index is made: a mistyped source must not become a folder with an index in it.
-    std::vector<std::string> uris = KEDGE_TRY(named_sources());
+    std::vector<Wanted> sources = KEDGE_TRY(named_sources());
     index_ = KEDGE_TRY(open());
     const SnapshotPtr snapshot = KEDGE_TRY(index_->latest(session_.deadline()));
-    if (request_.sources.empty()) uris = KEDGE_TRY(recorded_sources(*snapshot));
+    if (request_.sources.empty()) sources = KEDGE_TRY(recorded_sources(*snapshot));
     std::optional<Space> space;
     if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
     embedder_ = KEDGE_TRY(session_.embedder(space));
@@ -84,12 +122,15 @@ class SyncRun {
     const StoreUsage source_before = session_.source_usage();
     SyncResult out;
     std::uint64_t tokens = 0;
-    for (const std::string& uri : uris) {
+    for (const Wanted& wanted : sources) {
       if (request_.stop.stop_requested()) break;
-      const SyncReport report = KEDGE_TRY(one(uri, snapshot->source(uri)));
+      const Scope scope = KEDGE_TRY(merge_scope(snapshot->source(wanted.uri), request_, wanted));
+      const SyncReport report = KEDGE_TRY(one(wanted.uri, scope));
       tokens += report.tokens;
       out.stopped |= report.stopped;
-      out.sources.push_back(to_counts(uri, report));
+      out.sources.push_back(to_counts(wanted.uri, report));
+      out.sources.back().include = scope.include;
+      out.sources.back().exclude = scope.exclude;
     }
     out.stopped |= request_.stop.stop_requested();
     if (request_.dry_run) out.estimated_seconds = estimate_seconds(*embedder_, tokens);
@@ -104,27 +145,37 @@ class SyncRun {
     return session_.index(session_.options().create);
   }
 
-  Result<std::vector<std::string>> named_sources() {
-    std::vector<std::string> uris;
+  Result<std::vector<Wanted>> named_sources() {
+    std::vector<Wanted> out;
     for (const std::string& source : request_.sources) {
-      std::string uri = KEDGE_TRY(session_.environment().canonical_source(source));
-      if (std::find(uris.begin(), uris.end(), uri) == uris.end()) uris.push_back(std::move(uri));
+      SourcePlace place = KEDGE_TRY(session_.environment().find_source(source));
+      const auto known = std::find_if(out.begin(), out.end(),
+                                      [&](const Wanted& one) { return one.uri == place.uri; });
+      if (known == out.end()) {
+        out.push_back({std::move(place.uri), {}});
+        if (!place.key.empty()) out.back().keys.push_back(std::move(place.key));
+      } else if (known->keys.empty() != place.key.empty()) {
+        return {Code::kInvalid, str_cat("both ", printable(place.uri),
+                                        " and a file of it are named: one of them is enough")};
+      } else if (!place.key.empty()) {
+        known->keys.push_back(std::move(place.key));
+      }
     }
-    return uris;
+    return out;
   }
 
-  static Result<std::vector<std::string>> recorded_sources(const Snapshot& snapshot) {
-    std::vector<std::string> uris;
-    for (const SourceEntry& entry : snapshot.state().sources) uris.push_back(entry.uri);
-    if (uris.empty())
+  static Result<std::vector<Wanted>> recorded_sources(const Snapshot& snapshot) {
+    std::vector<Wanted> out;
+    for (const SourceEntry& entry : snapshot.state().sources) out.push_back({entry.uri, {}});
+    if (out.empty())
       return {Code::kInvalid, "the index has no source yet: name one (kedge sync SOURCE)"};
-    return uris;
+    return out;
   }
 
-  Result<SyncReport> one(const std::string& uri, const SourceEntry* recorded) {
+  Result<SyncReport> one(const std::string& uri, const Scope& scope) {
     SyncOptions options;
     options.source_uri = uri;
-    options.scope = merge_scope(recorded, request_);
+    options.scope = scope;
     options.max_object_bytes = request_.max_object_bytes;
     options.memory_bytes = session_.options().memory_bytes / 2;
     options.dry_run = request_.dry_run;
@@ -136,7 +187,7 @@ class SyncRun {
         request_.progress(to_progress(uri, progress));
       };
     }
-    ObjectStore* source = KEDGE_TRY(session_.source(uri, *options.scope));
+    ObjectStore* source = KEDGE_TRY(session_.source(uri, scope));
     const ClientEnvironment& environment = session_.environment();
     const SyncEnvironment sync{.index = *index_,
                                .source = *source,

@@ -65,11 +65,12 @@ Result<std::vector<SourceEntry>> chosen(Session& session, const Snapshot& snapsh
   if (request.sources.empty()) return snapshot.state().sources;
   std::vector<SourceEntry> out;
   for (const std::string& source : request.sources) {
-    const std::string uri = KEDGE_TRY(session.environment().canonical_source(source));
-    const SourceEntry* entry = snapshot.source(uri);
+    // A file stands for the source that it is an object of.
+    const SourcePlace place = KEDGE_TRY(session.environment().find_source(source));
+    const SourceEntry* entry = snapshot.source(place.uri);
     if (entry == nullptr) {
       return {Code::kInvalid,
-              str_cat("the index has no source ", printable(uri), " (kedge source list)")};
+              str_cat("the index has no source ", printable(place.uri), " (kedge source list)")};
     }
     out.push_back(*entry);
   }

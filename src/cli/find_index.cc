@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -42,15 +43,29 @@ Result<IndexChoice> find_index(const Environment& environment) {
           "no index here: run `kedge sync FOLDER` first, or name one with --index"};
 }
 
-Result<std::string> default_index(const std::vector<std::string>& sources) {
-  if (sources.size() != 1)
-    return {Code::kInvalid, "several sources need --index: a path or URL for the index"};
-  if (!is_local(sources[0]))
-    return {Code::kInvalid,
-            "the source " + visible(sources[0]) + " needs --index: a path or URL for the index"};
-  std::string folder = sources[0];
-  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
-  return folder + "/" + std::string(kIndexFolder);
+Result<std::string> default_index(const Environment& environment,
+                                  const std::vector<std::string>& sources) {
+  std::string folder;
+  for (const std::string& source : sources) {
+    if (source.empty()) return {Code::kInvalid, "SOURCE is an empty text"};
+    if (!is_local(source))
+      return {Code::kInvalid,
+              "the source " + visible(source) + " needs --index: a path or URL for the index"};
+    std::string own = source;
+    while (own.size() > 1 && own.ends_with('/')) own.pop_back();
+    const bool is_url = own.starts_with(kFileScheme);
+    const fs::path path = is_url ? own.substr(kFileScheme.size()) : own;
+    std::error_code ignored;
+    // A file belongs to its folder, so that all files of one folder have one index.
+    if (fs::is_regular_file(environment.folder / path, ignored)) {
+      const std::size_t slash = own.rfind('/');
+      own = slash == std::string::npos ? "." : own.substr(0, std::max<std::size_t>(slash, 1));
+    }
+    if (folder.empty()) folder = own;
+    if (own != folder)
+      return {Code::kInvalid, "several sources need --index: a path or URL for the index"};
+  }
+  return (folder == "/" ? "" : folder) + "/" + std::string(kIndexFolder);
 }
 
 std::string absolute_index(const Environment& environment, const std::string& index) {

@@ -21,9 +21,10 @@ bool is_local(const std::string& url);
 // what to do.
 Result<IndexChoice> find_index(const Environment& environment);
 
-// Where sync puts the index if none is named: `.kedge` in the one local source. kInvalid: several
-// sources, or one that is not local.
-Result<std::string> default_index(const std::vector<std::string>& sources);
+// Where sync puts the index if none is named: `.kedge` in the one local folder, or beside the
+// files. kInvalid: several folders, or a source that is not local.
+Result<std::string> default_index(const Environment& environment,
+                                  const std::vector<std::string>& sources);
 
 // The index as it can be named from any folder.
 std::string absolute_index(const Environment& environment, const std::string& index);

@@ -21,10 +21,11 @@ void print_status(Session& session, const StatusReport& r) {
   if (r.recovered)
     out += "RECOVERED   the head does not parse: this is the newest history body, read-only\n";
   for (const SourceStatus& s : r.sources) {
-    out += "\n" + visible(s.uri) + "\n  " + format_count(s.objects) +
-           " objects = " + format_count(s.indexed) + " indexed + " + format_count(s.failed) +
-           " failed + " + format_count(s.skipped) + " skipped + " + format_count(s.pending) +
-           " pending\n  synced " + (s.synced_at.empty() ? "never" : s.synced_at) + "\n";
+    out += "\n" + visible(s.uri) + "\n" + scope_lines(s.include, s.exclude) + "  " +
+           format_count(s.objects) + " objects = " + format_count(s.indexed) + " indexed + " +
+           format_count(s.failed) + " failed + " + format_count(s.skipped) + " skipped + " +
+           format_count(s.pending) + " pending\n  synced " +
+           (s.synced_at.empty() ? "never" : s.synced_at) + "\n";
     if (s.withheld_deletes > 0) {
       out += "  " + format_count(s.withheld_deletes) + " deletes withheld: kedge sync --approve " +
              std::to_string(s.withheld_deletes) + "\n";

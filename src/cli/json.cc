@@ -36,6 +36,8 @@ json::array problems_of(const std::vector<Problem>& problems) {
 
 json::object object_of(const SyncCounts& c) {
   return {{"source", text(c.source)},
+          {"include", texts(c.include)},
+          {"exclude", texts(c.exclude)},
           {"listed", c.listed},
           {"indexed", c.indexed},
           {"failed", c.failed},

@@ -131,6 +131,24 @@ std::vector<std::string> wrap(std::string_view text, std::size_t width) {
   return out;
 }
 
+std::string scope_lines(const std::vector<std::string>& include,
+                        const std::vector<std::string>& exclude) {
+  constexpr std::size_t kShown = 5;
+  std::string out;
+  const auto add = [&](const char* what, const std::vector<std::string>& patterns) {
+    if (patterns.empty()) return;
+    out += std::string("  ") + what;
+    for (std::size_t i = 0; i < std::min(patterns.size(), kShown); ++i)
+      out += (i == 0 ? " " : ", ") + visible(patterns[i]);
+    if (patterns.size() > kShown)
+      out += " and " + std::to_string(patterns.size() - kShown) + " more";
+    out += '\n';
+  };
+  add("only", include);
+  add("without", exclude);
+  return out;
+}
+
 std::vector<std::string> excerpt(std::string_view text, std::pair<std::size_t, std::size_t> best,
                                  std::size_t width, std::size_t max_lines, const Marks& marks) {
   // Marks that are seen take columns too, and so do the ellipses.

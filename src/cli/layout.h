@@ -33,6 +33,10 @@ class Table {
 // A text broken between words into lines of at most `width` columns; words that are longer are cut.
 std::vector<std::string> wrap(std::string_view text, std::size_t width);
 
+// What of a source is in scope, a line for each kind of pattern; "" for all of it.
+std::string scope_lines(const std::vector<std::string>& include,
+                        const std::vector<std::string>& exclude);
+
 // How the part that answers is marked.
 struct Marks {
   std::string begin, end;

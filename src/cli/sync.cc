@@ -4,6 +4,7 @@
 #include "cli/find_index.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
+#include "cli/layout.h"
 #include "cli/session.h"
 #include "cli/terminal_text.h"
 #include "cli/units.h"
@@ -19,11 +20,11 @@ struct Flags {
 constexpr std::size_t kShownProblems = 5;
 
 void print_counts(Session& session, const SyncCounts& c, bool dry_run, bool detail) {
-  std::string out = visible(c.source) + "\n  " + format_count(c.listed) +
-                    " listed = " + format_count(c.indexed) + " indexed + " +
-                    format_count(c.failed) + " failed + " + format_count(c.skipped) +
-                    " skipped + " + format_count(c.pending) + " pending + " +
-                    format_count(c.vanished) + " vanished\n";
+  std::string out = visible(c.source) + "\n" + scope_lines(c.include, c.exclude) + "  " +
+                    format_count(c.listed) + " listed = " + format_count(c.indexed) +
+                    " indexed + " + format_count(c.failed) + " failed + " +
+                    format_count(c.skipped) + " skipped + " + format_count(c.pending) +
+                    " pending + " + format_count(c.vanished) + " vanished\n";
   if (c.proven_unchanged) {
     out += "  nothing changed: proven by the set hash, no object was read\n";
   } else {
@@ -69,7 +70,7 @@ Result<int> run(Session& session, Flags& flags) {
     if (!found.ok()) return found.error();
     index = *found;
   } else if (index.empty()) {
-    Result<std::string> made = default_index(flags.request.sources);
+    Result<std::string> made = default_index(session.environment(), flags.request.sources);
     if (!made.ok()) return made.error();
     index = *made;
   }
@@ -120,15 +121,17 @@ Command sync_command() {
   out.details =
       "Lists each source, reads what is new or changed, embeds it and commits. Without SOURCE, "
       "every source of "
-      "the index. The index of a local source is .kedge in it, unless --index names another.";
-  out.examples = {"kedge sync ./docs", "kedge sync ./docs --include '*.md' --dry-run",
-                  "kedge sync --approve 120"};
+      "the index. A file is synced as an object of its folder, without the rest of it. The index "
+      "of "
+      "a local source is .kedge in it, unless --index names another.";
+  out.examples = {"kedge sync ./docs", "kedge sync notes.md todo.md",
+                  "kedge sync ./docs --include '*.md' --dry-run", "kedge sync --approve 120"};
   out.arguments = {{.name = "SOURCE",
-                    .help = "folder or URL",
+                    .help = "folder, file or URL",
                     .least = 0,
                     .most = kMaxArguments,
                     .set = into(&r.sources),
-                    .offer = Offer::kFolders}};
+                    .offer = Offer::kFiles}};
   out.options = {
       {.name = "include",
        .value = "GLOB",

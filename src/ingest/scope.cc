@@ -1,6 +1,8 @@
 #include "ingest/scope.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/strings.h"
 #include "format/index_state.h"
@@ -108,6 +110,10 @@ bool match_whole(std::string_view pattern, std::string_view text) {
 }  // namespace
 
 bool glob_matches(std::string_view pattern, std::string_view key) {
+  if (pattern.starts_with('/') && pattern.size() > 1) {
+    pattern.remove_prefix(1);
+    if (!pattern.ends_with('/')) return match_whole(pattern, key);
+  }
   if (pattern.ends_with('/')) return match_whole(str_cat(pattern, "**"), key);
   if (pattern.find('/') == std::string_view::npos) {
     const std::size_t slash = key.rfind('/');
@@ -125,6 +131,31 @@ bool in_scope(const Scope& scope, std::string_view key) {
     if (glob_matches(pattern, key)) return true;
   }
   return false;
+}
+
+std::string pattern_of(std::string_view key) {
+  std::string out = "/";
+  for (const char c : key) {
+    if (std::string_view("*?[\\").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+NamedKeys named_keys(const Scope& scope) {
+  NamedKeys out;
+  for (const std::string& pattern : scope.include) {
+    std::string key;
+    for (std::size_t i = 1; i < pattern.size(); ++i) {
+      if (pattern[i] == '\\' && i + 1 < pattern.size()) ++i;
+      key += pattern[i];
+    }
+    if (key.find('/') == std::string::npos && pattern_of(key) == pattern)
+      out.keys.push_back(std::move(key));
+  }
+  std::sort(out.keys.begin(), out.keys.end());
+  out.all = !out.keys.empty() && out.keys.size() == scope.include.size();
+  return out;
 }
 
 Status check_scope(const Scope& scope) {

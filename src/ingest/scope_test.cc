@@ -38,6 +38,14 @@ TEST(Scope, GlobsMeanWhatPeopleExpect) {
       {"**", "a/b/c", true},
       {"a*b*c/x", "aXbYc/x", true},
       {"a*b*c/x", "aXbYd/x", false},
+      {"/a.md", "a.md", true},
+      {"/a.md", "deep/a.md", false},
+      {"/*.md", "a.md", true},
+      {"/*.md", "deep/a.md", false},
+      {"/docs/", "docs/x/y", true},
+      {"/docs/", "deep/docs/x", false},
+      {"//a", "/a", true},
+      {"/", "a", false},
       {"", "a", false},
   };
   for (const auto& c : cases)
@@ -60,6 +68,29 @@ TEST(Scope, ExcludeWinsAndEmptyIncludeIsAll) {
   EXPECT_TRUE(in_scope(scope, "d/a.md"));
   EXPECT_FALSE(in_scope(scope, "d/draft-a.md"));
   EXPECT_FALSE(in_scope(scope, "a.txt"));
+}
+
+// A file that is named is that file: whatever its name holds, and in no folder below.
+TEST(Scope, OneKeyHasAPattern) {
+  const std::vector<std::string> names = {"a.md", "*.md", "a[b].txt", "what?", "back\\slash",
+                                          "x\\*", "]",    ".env",     "\xff",  " "};
+  for (const std::string& name : names) {
+    const std::string pattern = pattern_of(name);
+    EXPECT_TRUE(check_scope({.include = {pattern}}).ok()) << name;
+    for (const std::string& other : names)
+      EXPECT_EQ(glob_matches(pattern, other), name == other) << pattern << " on " << other;
+    EXPECT_FALSE(glob_matches(pattern, "deep/" + name)) << name;
+    const NamedKeys named = named_keys({.include = {pattern}});
+    EXPECT_EQ(named.keys, std::vector<std::string>{name});
+    EXPECT_TRUE(named.all);
+  }
+}
+
+TEST(Scope, OnlyExactPatternsNameKeys) {
+  const NamedKeys mixed = named_keys({.include = {"/b", "*.md", "/a", "/c/d", "/e/", "/x*", "f"}});
+  EXPECT_EQ(mixed.keys, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(mixed.all) << "a folder has to be walked for the others";
+  EXPECT_FALSE(named_keys({}).all) << "no pattern is everything";
 }
 
 TEST(Scope, BrokenPatternsAreRefusedByName) {

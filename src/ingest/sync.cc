@@ -53,7 +53,8 @@ Result<Plan> make_plan(const IndexState& state, Embedder& embedder, const SyncOp
     } else if (overlaps(entry.uri, options.source_uri)) {
       return {Code::kInvalid,
               str_cat("source ", printable(options.source_uri), " overlaps ", printable(entry.uri),
-                      ", which this index covers: remove that source first (kedge source remove)")};
+                      ", which this index covers: sync that one, or remove it first (kedge source "
+                      "remove)")};
     }
   }
   plan.scope = options.scope ? *options.scope : plan.registered ? scope_of(plan.entry) : Scope{};

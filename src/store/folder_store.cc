@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -83,6 +84,7 @@ class FolderListing final : public Listing {
   Result<std::vector<ObjectInfo>> next(Deadline) override {
     if (failed_) return *failed_;
     std::vector<ObjectInfo> out;
+    if (options_.only_named) return std::exchange(started_, true) ? out : named_files();
     Status status = started_ ? Status() : enter(dup(root_), "");
     started_ = true;
     while (status.ok() && !levels_.empty() && out.size() < kMaxListPage) status = step(out);
@@ -119,6 +121,22 @@ class FolderListing final : public Listing {
         std::string_view(text).substr(0, size > 0 ? static_cast<std::size_t>(size) : 0));
   }
 
+  Result<std::vector<ObjectInfo>> named_files() {
+    std::vector<ObjectInfo> out;
+    for (const std::string& key : options_.named) {
+      if (!key.starts_with(prefix_) || !check_key(key).ok()) continue;
+      const UniqueFd file = open_beneath(root_, key, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+      struct stat info {};
+      const bool seen = file.valid() && fstat(file.get(), &info) == 0;
+      if (seen && S_ISREG(info.st_mode)) out.push_back(info_of(key, info));
+      // A symlink in its way hides a file as it does in a walk.
+      if (seen || errno == ENOENT || errno == ENOTDIR || errno == ELOOP) continue;
+      failed_ = errno_error(errno, "look at", key);
+      return *failed_;
+    }
+    return out;
+  }
+
   // One entry of the innermost folder.
   Status step(std::vector<ObjectInfo>& out) {
     Level& level = levels_.back();
@@ -134,7 +152,6 @@ class FolderListing final : public Listing {
     }
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") return {};
-    if (!options_.hidden && name.starts_with('.')) return {};
     const std::string path = level.prefix + std::string(name);
     struct stat info {};
     if (fstatat(::dirfd(level.directory), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -143,8 +160,11 @@ class FolderListing final : public Listing {
     }
     const bool is_folder = S_ISDIR(info.st_mode);
     if (!is_folder && !S_ISREG(info.st_mode)) return {};
+    const bool named =
+        !is_folder && std::binary_search(options_.named.begin(), options_.named.end(), path);
+    if (!options_.hidden && !named && name.starts_with('.')) return {};
     if (is_folder && info.st_dev == skip_device_ && info.st_ino == skip_inode_) return {};
-    if (ignored(path, is_folder)) return {};
+    if (!named && ignored(path, is_folder)) return {};
     if (!is_folder) {
       if (path.starts_with(prefix_)) out.push_back(info_of(path, info));
       return {};

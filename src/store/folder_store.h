@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/executor.h"
@@ -23,6 +24,9 @@ struct FolderStoreOptions {
   bool gitignore = true;  // whether what .gitignore files name is left out
   std::string
       excluded_folder;  // absolute path of a folder that is never listed: the index; "" for none
+  // Files of the folder itself that are listed though hidden or ignored; sorted.
+  std::vector<std::string> named;
+  bool only_named = false;  // nothing else is listed, and no folder is walked for it
 };
 
 inline constexpr Duration kRacyWindow = std::chrono::seconds(2);  // of mtime: DESIGN 5

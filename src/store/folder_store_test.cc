@@ -119,6 +119,30 @@ TEST_F(FolderStoreTest, ListsFilesAndLeavesOutWhatIsSaid) {
       << "hidden and ignored ones too; links and pipes never";
 }
 
+// A file that is named by itself is meant, hidden or not; its folder may be a whole home.
+TEST_F(FolderStoreTest, NamedFilesAreListedWithoutAWalk) {
+  write(".env", "h");
+  write("notes.log", "n");
+  write("other.txt", "o");
+  write("deep/a.txt", "a");
+  write(".gitignore", "*.log\n");
+  fs::create_symlink("other.txt", root_ / "link");
+  fs::create_directory(root_ / "locked");
+  fs::permissions(root_ / "locked", fs::perms::none);  // a walk by anybody but root ends here
+  FolderStoreOptions options;
+  options.named = {".env", "deep", "gone.txt", "link", "notes.log", "notes.log/x"};
+  options.only_named = true;
+  EXPECT_EQ(keys(*open(options)), (std::set<std::string>{".env", "notes.log"}));
+  fs::permissions(root_ / "locked", fs::perms::owner_all);
+  options.only_named = false;
+  EXPECT_EQ(keys(*open(options)),
+            (std::set<std::string>{".env", "notes.log", "other.txt", "deep/a.txt"}));
+  // A folder of such a name is a folder: it stays hidden.
+  fs::remove(root_ / ".env");
+  write(".env/secret", "s");
+  EXPECT_FALSE(keys(*open(options)).contains(".env/secret"));
+}
+
 TEST_F(FolderStoreTest, TagsChangeWithTheFileAndGuardReads) {
   write("a.txt", "first");
   const auto store = open();

@@ -36,21 +36,24 @@ Result<std::string> local_path(const std::string& url) {
   return url;
 }
 
-Result<std::string> canonical_source_uri(const std::string& source) {
+Result<SourcePlace> find_source_place(const std::string& source) {
   const std::string path = KEDGE_TRY(local_path(source));
   char resolved[PATH_MAX];
-  if (realpath(path.c_str(), resolved) == nullptr) {
+  struct stat info {};
+  if (realpath(path.c_str(), resolved) == nullptr || stat(resolved, &info) != 0) {
     return {errno == EACCES ? Code::kDenied : Code::kNotFound,
             str_cat("source '", printable(source), "': ", std::strerror(errno))};
   }
-  struct stat info {};
-  if (stat(resolved, &info) != 0 || !S_ISDIR(info.st_mode)) {
-    return {Code::kInvalid, str_cat("source '", printable(source),
-                                    "' is not a folder: name the folder, and the file with "
-                                    "--include")};
+  SourcePlace out{std::string(kFileScheme) + resolved, ""};
+  if (S_ISREG(info.st_mode)) {
+    const std::size_t slash = out.uri.rfind('/');
+    out.key = out.uri.substr(slash + 1);
+    out.uri.resize(slash);
+  } else if (!S_ISDIR(info.st_mode)) {
+    return {Code::kInvalid,
+            str_cat("source '", printable(source), "' is neither a folder nor a file")};
   }
-  std::string out = std::string(kFileScheme) + resolved;
-  if (!out.ends_with('/')) out += '/';
+  if (!out.uri.ends_with('/')) out.uri += '/';
   return out;
 }
 
@@ -65,8 +68,11 @@ Result<std::unique_ptr<ObjectStore>> open_index_store(const std::string& url, Cl
 Result<std::unique_ptr<ObjectStore>> open_source_store(const std::string& uri, Clock& clock,
                                                        Executor& executor,
                                                        const SourceStoreOptions& options) {
-  FolderStoreOptions folder{
-      .hidden = options.hidden, .gitignore = options.gitignore, .excluded_folder = {}};
+  FolderStoreOptions folder{.hidden = options.hidden,
+                            .gitignore = options.gitignore,
+                            .excluded_folder = {},
+                            .named = options.named,
+                            .only_named = options.only_named};
   const Result<std::string> index = local_path(options.index);
   if (index.ok()) folder.excluded_folder = *index;
   return open_folder_store(KEDGE_TRY(local_path(uri)), clock, executor, std::move(folder));

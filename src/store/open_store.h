@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/executor.h"
@@ -21,14 +22,23 @@ struct SourceStoreOptions {
   bool hidden = false;
   bool gitignore = true;
   std::string index;  // url of the index, which is never part of a source
+  // Local sources: files of the folder itself that are part of it though hidden or ignored, sorted;
+  // and whether nothing else is.
+  std::vector<std::string> named = {};
+  bool only_named = false;
 };
 // `uri`: canonical.
 Result<std::unique_ptr<ObjectStore>> open_source_store(const std::string& uri, Clock& clock,
                                                        Executor& executor,
                                                        const SourceStoreOptions& options);
 
-// "file:///absolute/path/", symlinks resolved. kNotFound: no such folder. kInvalid: not a folder.
-Result<std::string> canonical_source_uri(const std::string& source);
+// What a user means by a path or URL: a source, or one object of it.
+struct SourcePlace {
+  std::string uri;  // "file:///absolute/path/", symlinks resolved
+  std::string key;  // "": the source
+};
+// A file is an object of its folder. kNotFound: nothing there. kInvalid: neither folder nor file.
+Result<SourcePlace> find_source_place(const std::string& source);
 
 // The path of a file:// URL or of a plain path; kUnsupported for other schemes.
 Result<std::string> local_path(const std::string& url);

@@ -38,7 +38,9 @@ def complete(bucket, *words):
     (["source", "r"], ["remove"]),
     (["pin", "add", "--q"], ["--quiet"]),
     (["sync", "--in"], ["--include", "--index"]),
-    (["sync", "n"], ["no te", "notes"]),  # a path: folders, names with spaces whole
+    (["sync", "n"], ["no te", "notes"]),  # a path: names with spaces are whole
+    (["sync", "k"], ["kedge.toml"]),
+    (["verify", "k"], []),                # folders only
     (["sync", "--include", "n"], []),     # a pattern: nothing to offer
     (["search", "words", "--group", ""], ["chunk", "object"]),
     (["search", "--group", "c"], ["chunk"]),

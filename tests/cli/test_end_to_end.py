@@ -149,3 +149,36 @@ def test_a_source_that_is_not_there_makes_nothing(bucket, source, code):
     assert bucket.run("sync", source, code=code).stderr
     assert sorted(os.listdir(bucket.folder)) in (["docs"], ["docs", "state"])
     assert not os.path.exists("/.kedge") and os.listdir(bucket.docs) == []
+
+
+def test_a_file_is_a_source(bucket):
+    fill(bucket)
+    bucket.write("deep/[odd] *.md", "The odd file of the bucket.\n")
+    shown = bucket.run("sync", "docs/leave.md").stdout.decode()
+    assert "  only /leave.md\n  1 listed = 1 indexed" in shown
+    assert (bucket.docs / ".kedge/head").exists()  # beside the file: found from there
+    # From inside the folder, by several names, by URL: the same source.
+    inside = {"cwd": bucket.docs, "env": bucket.environment, "capture_output": True, "check": True}
+    subprocess.run([conftest.KEDGE, "sync", "prices.csv", "leave.md"], **inside)
+    counts = bucket.ask("sync", f"file://{bucket.docs}/leave.md")["sources"][0]
+    assert counts["include"] == ["/leave.md", "/prices.csv"] and counts["listed"] == 2
+    status = bucket.run("status", "--index", "docs/.kedge").stdout.decode()
+    assert "  only /leave.md, /prices.csv\n" in status
+    assert {hit["key"] for hit in bucket.search("anything", "--snippets", "source")} == {"leave.md", "prices.csv"}
+    assert bucket.ask("verify", "docs/leave.md", "--index", "docs/.kedge")["clean"]
+    # A name of glob characters is a name.
+    odd = bucket.ask("sync", "docs/deep/[odd] *.md", "--index", "odd")["sources"][0]
+    assert odd["listed"] == 1 and odd["indexed"] == 1
+
+
+def test_a_file_that_would_overlap_is_refused_with_the_command(bucket):
+    fill(bucket)
+    bucket.sync()
+    refused = bucket.run("sync", "docs/leave.md", code=2).stderr.decode()
+    assert f"kedge sync file://{bucket.docs}/" in refused
+    assert "overlaps" in bucket.run("sync", "docs/deep/pump.txt", "--index", "docs/.kedge", code=2).stderr.decode()
+    assert "--index" in bucket.run("sync", "docs/leave.md", "docs/deep/pump.txt", code=2).stderr.decode()
+    assert "one of them is enough" in bucket.run("sync", "docs", "docs/leave.md", "--index", "x", code=2).stderr.decode()
+    os.mkfifo(bucket.folder / "pipe")
+    assert "neither a folder nor a file" in bucket.run("sync", "pipe", code=2).stderr.decode()
+    assert bucket.sync()["deleted"] == 0
