@@ -183,7 +183,7 @@ Status read_lists(ByteReader& in, const Counts& counts, Envelope& e) {
     e.files.push_back(std::move(file));
   }
   if (!in.ok()) return corrupt(str_cat("lists end past the file, after offset ", in.offset()));
-  while (in.offset() % kPayloadAlignment != 0) {
+  while (in.ok() && in.offset() % kPayloadAlignment != 0) {
     if (in.get<std::uint8_t>() != 0) return corrupt(str_cat("padding at offset ", in.offset() - 1));
   }
   if (!in.ok() || in.remaining() != counts.payload_bytes + kCrcBytes)

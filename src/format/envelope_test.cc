@@ -168,6 +168,30 @@ TEST(Envelope, RefusesEachBrokenFieldRule) {
   }
 }
 
+// A name that takes all the rest of the file, its checksum too: no padding comes any more, and the
+// search for its end must not go on for ever.
+TEST(Envelope, RefusesListsThatLeaveNoRoomForThePadding) {
+  Envelope e = sample();
+  e.files.clear();
+  e.payload.clear();
+  const Bytes good = e.encode();
+  const std::size_t name_at = kPinAt + 2 + 3 + 8 + 16 + 8;
+  std::size_t ends = 0;
+  for (std::size_t cut = 0; cut < 8; ++cut) {
+    Bytes bad(good.begin(), good.end());
+    bad.resize(bad.size() + cut, std::byte{'x'});
+    const auto length = static_cast<std::uint32_t>(bad.size());
+    std::memcpy(bad.data() + 8, &length, 4);
+    const auto name = static_cast<std::uint16_t>(bad.size() - name_at - 2);
+    std::memcpy(bad.data() + name_at, &name, 2);
+    const auto parsed = Envelope::parse(resealed(bad), kFeatures);
+    ASSERT_FALSE(parsed.ok()) << cut;
+    EXPECT_EQ(parsed.code(), Code::kCorrupt);
+    ends += bad.size() % 8 != 0 ? 1 : 0;
+  }
+  EXPECT_EQ(ends, 7U) << "every place but one wants padding";
+}
+
 TEST(Envelope, RefusesWhatItDoesNotKnowByName) {
   EXPECT_EQ(Envelope::parse(sample().encode()).code(), Code::kUnsupported);
   EXPECT_EQ(Envelope::parse(sample().encode()).error().message,

@@ -4,8 +4,10 @@
 
 #include <numeric>
 
+#include "format/envelope.h"
 #include "format/format_test_data.h"
 #include "format/golden.h"
+#include "format/pack.h"
 
 namespace kedge {
 namespace {
@@ -78,6 +80,67 @@ TEST(FuzzSeeds, OfDelFilesAreCurrent) {
   for (const auto& [name, dead] : cases) {
     const Bytes file = encode_del_file(test::number_id(0xAB), dead);
     expect_seed("del_file", name, ByteView(file).first(file.size() - 4));
+  }
+}
+
+TEST(FuzzSeeds, OfHeadsAreCurrent) {
+  Envelope first;
+  first.commit_id = test::number_id(1);
+  first.generation = 1;
+  first.retention = std::chrono::hours(24);
+  first.grace = kMinGrace;
+  first.recent = {{1, first.commit_id}};
+  Envelope full = first;
+  full.generation = 9;
+  full.commit_id = test::number_id(9);
+  full.parent_id = test::number_id(8);
+  full.recent.clear();
+  for (std::uint8_t g = 9; g > 0; --g) full.recent.emplace_back(g, test::number_id(g));
+  full.pins = {{"may", 2, test::number_id(2), {1'700'000'000'000'000}},
+               {"old", 1, test::number_id(1), {}}};
+  full.features = {"a", "b-2"};
+  full.files = {{"del/x", 60}, {"seg/ab/ab12", 4096}};
+  full.payload = to_bytes("a payload");
+  Envelope dropped = full;
+  dropped.dropped = true;
+  dropped.files.clear();
+  dropped.payload.clear();
+  for (const auto& [name, head] :
+       {std::pair("first", &first), std::pair("full", &full), std::pair("dropped", &dropped)}) {
+    ASSERT_TRUE(head->validate().ok()) << head->validate().error().message;
+    const Bytes bytes = head->encode();
+    expect_seed("head", name, ByteView(bytes).first(bytes.size() - 4));
+  }
+}
+
+// A byte for the piece, three for the shape, and the piece without its checksum.
+TEST(FuzzSeeds, OfPacksAreCurrent) {
+  SeededRandom random(33);
+  for (const std::uint32_t rows : {1U, 300U}) {
+    const PackShape shape{rows, 4};
+    std::vector<Id128> hashes;
+    for (std::uint32_t i = 0; i < rows; ++i) hashes.push_back(Id128::random(random));
+    std::vector<std::uint16_t> vectors(std::size_t{rows} * shape.dimension);
+    for (std::uint16_t& half : vectors) half = test::random_half(random);
+    const Bytes file = encode_pack(test::number_id(5), shape.dimension, hashes, vectors);
+    const auto expect_piece = [&](std::uint8_t piece, const std::string& name, ByteView bytes) {
+      ByteWriter out;
+      out.put(piece);
+      out.put(static_cast<std::uint8_t>((rows - 1) % 256));
+      out.put(static_cast<std::uint8_t>((rows - 1) / 256));
+      out.put(static_cast<std::uint8_t>(shape.dimension - 1));
+      out.put_bytes(bytes);
+      expect_seed("pack", str_cat(name, "-", rows), out.view());
+    };
+    const ByteView bytes(file);
+    const std::uint32_t last = shape.blocks() - 1;
+    expect_piece(0, "head", bytes.first(shape.head_bytes() - 4));
+    expect_piece(1, "block", bytes.subspan(shape.block_offset(last), shape.block_bytes(last) - 4));
+    expect_piece(2, "row", bytes.subspan(shape.row_offset(0), shape.row_bytes() - 4));
+    CacheState state{.space = test::number_id(5), .dimension = 4, .packs = {}};
+    for (std::uint32_t i = 0; i < rows / 30; ++i) state.packs.push_back({hashes[i], i + 1});
+    expect_piece(3, "state", state.encode());
+    expect_piece(4, "round-trip", bytes.first(200));
   }
 }
 
