@@ -4,6 +4,7 @@
 #include <charconv>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "base/strings.h"
 #include "embed/local_embedder.h"
@@ -18,15 +19,20 @@ namespace {
 constexpr std::string_view kTest = "test:";
 
 Result<std::unique_ptr<Embedder>> open_test_model(std::string_view name) {
-  const std::string_view digits = name.substr(kTest.size());
+  std::string_view digits = name.substr(kTest.size());
+  std::string gate;
+  if (const std::size_t colon = digits.find(':'); colon != std::string_view::npos) {
+    gate = digits.substr(colon + 1);
+    digits = digits.substr(0, colon);
+  }
   std::uint32_t dimension = 0;
   const auto [end, error] =
       std::from_chars(digits.data(), digits.data() + digits.size(), dimension);
   if (error != std::errc() || end != digits.data() + digits.size()) {
-    return {Code::kInvalid,
-            str_cat("model '", printable(name), "': test:N needs a number of dimensions")};
+    return {Code::kInvalid, str_cat("model '", printable(name),
+                                    "': test:N or test:N:GATE needs a number of dimensions")};
   }
-  return make_test_embedder(dimension);
+  return make_test_embedder(dimension, std::move(gate));
 }
 
 Result<Space> describe(const ModelFiles& files, const ModelOptions& options) {

@@ -20,9 +20,10 @@ struct ModelOptions {
 
 inline constexpr std::size_t kMaxModelThreads = 256;
 
-// `name`: a folder (embed/model_files.h), or "test:DIMENSION" (embed/test_embedder.h). The weights
-// of a folder are hashed for the space, but loaded only by the first text to embed. `clock` must
-// outlive the result. kInvalid; and what read_model_files, WordPiece::make and model_revision say.
+// `name`: a folder (embed/model_files.h), or "test:DIMENSION[:GATE]" (embed/test_embedder.h). The
+// weights of a folder are hashed for the space, but loaded only by the first text to embed. `clock`
+// must outlive the result. kInvalid; and what read_model_files, WordPiece::make and model_revision
+// say.
 Result<std::unique_ptr<Embedder>> open_model(const std::string& name, const ModelOptions& options,
                                              Clock& clock = system_clock());
 

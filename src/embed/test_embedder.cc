@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <limits>
 #include <mutex>
+#include <utility>
 
 #include "base/random.h"
 #include "base/strings.h"
@@ -32,7 +35,7 @@ std::size_t each_word(std::string_view text, std::size_t limit, const OnWord& on
 
 class TestEmbedder final : public Embedder {
  public:
-  explicit TestEmbedder(std::uint32_t dimension) {
+  TestEmbedder(std::uint32_t dimension, std::string gate) : gate_(std::move(gate)) {
     space_.provider = "test";
     space_.model = "words";
     space_.revision = "1";
@@ -62,6 +65,7 @@ class TestEmbedder final : public Embedder {
 
  private:
   Result<std::vector<float>> embed(std::span<const std::string> texts) {
+    if (!gate_.empty()) pass_gate();
     std::vector<float> out(texts.size() * space_.dimension);
     std::uint64_t tokens = 0;
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -75,6 +79,11 @@ class TestEmbedder final : public Embedder {
     usage_.inputs += texts.size();
     usage_.tokens += tokens;
     return out;
+  }
+
+  void pass_gate() const {
+    std::ifstream file(str_cat(gate_, ".", usage().calls));
+    file.ignore(std::numeric_limits<std::streamsize>::max());
   }
 
   std::size_t embed_one(const std::string& text, float* row) const {
@@ -97,6 +106,7 @@ class TestEmbedder final : public Embedder {
     return std::min(words, limit);
   }
 
+  std::string gate_;
   Space space_;
   mutable std::mutex mutex_;
   EmbedUsage usage_;
@@ -104,12 +114,12 @@ class TestEmbedder final : public Embedder {
 
 }  // namespace
 
-Result<std::unique_ptr<Embedder>> make_test_embedder(std::uint32_t dimension) {
+Result<std::unique_ptr<Embedder>> make_test_embedder(std::uint32_t dimension, std::string gate) {
   if (dimension == 0 || dimension > kMaxDimension) {
     return {Code::kInvalid, str_cat("test embedder: ", dimension, " dimensions: 1 to ",
                                     kMaxDimension, " are possible")};
   }
-  return std::unique_ptr<Embedder>(std::make_unique<TestEmbedder>(dimension));
+  return std::unique_ptr<Embedder>(std::make_unique<TestEmbedder>(dimension, std::move(gate)));
 }
 
 }  // namespace kedge

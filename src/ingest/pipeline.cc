@@ -365,8 +365,7 @@ Status Pipeline::embed_window() {
       report_.tokens += environment_.embedder.count_tokens(*item.second);
     unpaid.clear();
   }
-  for (std::size_t at = 0; at < unpaid.size() && model_failures_ < kMaxModelFailures;
-       at += kEmbedBatch) {
+  for (std::size_t at = 0; at < unpaid.size() && !giving_up(); at += kEmbedBatch) {
     const std::size_t count = std::min(kEmbedBatch, unpaid.size() - at);
     const auto first = unpaid.begin() + static_cast<std::ptrdiff_t>(at);
     KEDGE_TRY(embed_slice({first, first + static_cast<std::ptrdiff_t>(count)}));

@@ -43,12 +43,13 @@ class Bucket:
     def sync(self, *arguments, code=0):
         return self.ask("sync", "docs", *arguments, code=code)["sources"][0]
 
-    def search(self, words, *arguments, code=0):
-        return self.ask("search", words, "--index", "docs/.kedge", *arguments, code=code)["results"]
+    def search(self, words, *arguments, index="docs/.kedge", code=0):
+        return self.ask("search", words, "--index", index, *arguments, code=code)["results"]
 
-    def live_set(self):
+    def live_set(self, index="docs/.kedge"):
         """What the index holds: each key with its version and chunks, whatever way it came in."""
-        found = self.search("object of the bucket", "-k", "10000", "--group", "chunk", "--all", "--snippets", "none")
+        found = self.search("object of the bucket", "-k", "10000", "--group", "chunk", "--all", "--snippets", "none",
+                            index=index)
         return sorted((hit["key"], hit["etag"], hit["chunk"], hit["chunk_hash"]) for hit in found)
 
 
