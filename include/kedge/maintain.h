@@ -17,7 +17,9 @@ struct GcRequest {
 struct GcReport {
   std::uint64_t kept = 0, young = 0, foreign = 0, removed = 0, removed_bytes = 0,
                 history_removed = 0;
-  std::string stopped;  // why it ended early; "" if it did not
+  bool dropped = false;  // the index has ended, and this takes away what is left of it
+  bool held = false;     // dropped, but generations are retained that can be rolled back to
+  std::string stopped;   // why it ended early; "" if it did not
 };
 
 struct Generation {
@@ -27,6 +29,7 @@ struct Generation {
   std::uint64_t objects = 0, chunks = 0, segments = 0, bytes = 0;
   std::string pinned_by;  // names, comma-separated
   bool current = false;
+  bool dropped = false;  // the index had ended: there is nothing to search or to roll back to
 };
 
 struct PinInfo {

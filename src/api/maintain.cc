@@ -16,6 +16,7 @@ Result<Generation> describe(const Head& head, std::uint64_t current) {
   out.commit_id = envelope.commit_id.hex();
   out.committed_at = to_rfc3339(envelope.committed_at);
   out.current = envelope.generation == current;
+  out.dropped = envelope.dropped;
   if (envelope.dropped) return out;
   const IndexState state = KEDGE_TRY(IndexState::parse(envelope.payload));
   for (const SourceEntry& source : state.sources) out.objects += source.live_objects;
@@ -29,17 +30,27 @@ Result<Generation> describe(const Head& head, std::uint64_t current) {
 
 Result<GcReport> run_gc(Session& session, const GcRequest& request) {
   if (!request.dry_run) KEDGE_TRY(session.may_write());
-  Index* index = KEDGE_TRY(session.index(false));
+  Index* index = KEDGE_TRY(session.index_even_dropped());
+  const bool dropped = KEDGE_TRY(index->log().read(session.deadline()))->envelope.dropped;
   CollectOptions options;
   options.dry_run = request.dry_run;
   if (request.explain) {
     options.explain = [&](std::string_view key, std::uint64_t size, bool goes,
                           std::string_view why) {
-      request.explain(std::string(key), size, goes, std::string(why));
+      // The cache is a store of its own, collected below by its own rules.
+      const bool cached = key.starts_with("cache/");
+      request.explain(std::string(key), size, goes,
+                      cached ? "of the embedding cache" : std::string(why));
     };
   }
   const CollectReport report = KEDGE_TRY(index->collect(options, Deadline::never()));
-  if (!request.dry_run) {
+  bool held = false;
+  if (dropped) {
+    for (const HeadPtr& head : KEDGE_TRY(index->log().history(SIZE_MAX, session.deadline())))
+      held = held || !head->envelope.dropped;
+  }
+  // A dropped index names no space any more, and its cache is of use to the next index here.
+  if (!request.dry_run && !dropped) {
     const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
     if (!snapshot->state().spaces.empty()) {
       EmbeddingCache* cache = KEDGE_TRY(session.cache(snapshot->state().spaces.front()));
@@ -52,11 +63,13 @@ Result<GcReport> run_gc(Session& session, const GcRequest& request) {
                   .removed = report.removed,
                   .removed_bytes = report.removed_bytes,
                   .history_removed = report.history_removed,
+                  .dropped = dropped,
+                  .held = held,
                   .stopped = report.stopped};
 }
 
 Result<std::vector<Generation>> run_history(Session& session, std::size_t limit) {
-  Index* index = KEDGE_TRY(session.index(false));
+  Index* index = KEDGE_TRY(session.index_even_dropped());
   const std::vector<HeadPtr> heads = KEDGE_TRY(index->log().history(limit, session.deadline()));
   std::vector<Generation> out;
   if (heads.empty()) return out;
@@ -74,7 +87,7 @@ Result<std::vector<Generation>> run_history(Session& session, std::size_t limit)
 
 Result<Generation> run_rollback(Session& session, std::uint64_t generation) {
   KEDGE_TRY(session.may_write());
-  Index* index = KEDGE_TRY(session.index(false));
+  Index* index = KEDGE_TRY(session.index_even_dropped());
   const CommitReport report = KEDGE_TRY(index->rollback(generation, session.deadline()));
   const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
   return describe(*snapshot->head(), report.generation);

@@ -23,9 +23,10 @@ PinInfo describe(const Pin& pin) {
 }  // namespace
 
 Result<std::vector<PinInfo>> run_pins(Session& session) {
-  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(session, {}));
+  Index* index = KEDGE_TRY(session.index_even_dropped());
+  const HeadPtr head = KEDGE_TRY(index->log().read(session.deadline()));
   std::vector<PinInfo> out;
-  for (const Pin& pin : snapshot->head()->envelope.pins) out.push_back(describe(pin));
+  for (const Pin& pin : head->envelope.pins) out.push_back(describe(pin));
   return out;
 }
 
@@ -46,7 +47,7 @@ Result<PinInfo> run_add_pin(Session& session, const std::string& name,
 
 Result<void> run_remove_pin(Session& session, const std::string& name) {
   KEDGE_TRY(session.may_write());
-  Index* index = KEDGE_TRY(session.index(false));
+  Index* index = KEDGE_TRY(session.index_even_dropped());
   KEDGE_TRY(committed(index->log().remove_pin(name, session.deadline())));
   return {};
 }

@@ -73,6 +73,12 @@ Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool crea
   Result<std::unique_ptr<Index>> opened = Index::open(environment, options, deadline());
   if (opened.ok() || opened.code() != Code::kNotFound) return opened;
   if (!create) {
+    if (Index::attach(environment, options, deadline()).ok()) {
+      return Error{Code::kNotFound,
+                   str_cat("the index at ", printable(options_.index),
+                           " was dropped: `kedge history` lists what `kedge rollback` can still "
+                           "bring back, `kedge sync SOURCE` makes it anew")};
+    }
     return Error{Code::kNotFound,
                  str_cat("no index at ", printable(options_.index),
                          ": make one with `kedge sync SOURCE`, or name another with --index")};
@@ -93,6 +99,21 @@ Result<Index*> Session::index(bool create) {
     index_ = KEDGE_TRY(open_index(*store, create));
   }
   return index_.get();
+}
+
+Result<Index*> Session::index_even_dropped() {
+  const Result<Index*> opened = index(false);
+  if (opened.ok() || opened.code() != Code::kNotFound) return opened;
+  const std::lock_guard lock(mutex_);
+  if (attached_ == nullptr) {
+    ObjectStore* store = KEDGE_TRY(index_store());
+    Result<std::unique_ptr<Index>> attached =
+        Index::attach(engine_environment(*store), IndexOptions{}, deadline());
+    if (!attached.ok())
+      return attached.code() == Code::kNotFound ? opened.error() : attached.error();
+    attached_ = std::move(attached).value();
+  }
+  return attached_.get();
 }
 
 Result<bool> Session::index_exists() {

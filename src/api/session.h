@@ -21,6 +21,8 @@ class Session {
 
   // kNotFound: no index there, with what to do. `create` makes one.
   Result<Index*> index(bool create);
+  // The same for what needs no contents: one that was dropped is there too.
+  Result<Index*> index_even_dropped();
   // An empty index in memory: for a dry run where there is none.
   Result<Index*> scratch_index();
   // Whether an index exists; errors other than kNotFound are returned.
@@ -60,6 +62,7 @@ class Session {
   std::unique_ptr<ObjectStore> retrying_index_store_;
   std::unique_ptr<CountingStore> index_store_;
   std::unique_ptr<Index> index_;
+  std::unique_ptr<Index> attached_;
   std::unique_ptr<ObjectStore> scratch_store_;
   std::unique_ptr<Index> scratch_index_;
   struct Source {

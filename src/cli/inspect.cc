@@ -184,7 +184,8 @@ Command history_command() {
                  {.title = "size", .align = Align::kRight},
                  {.title = "", .flexible = true}});
     for (const Generation& g : *generations) {
-      const std::string mark = g.current             ? "current"
+      const std::string mark = g.dropped             ? "dropped"
+                               : g.current           ? "current"
                                : g.pinned_by.empty() ? ""
                                                      : "pinned: " + visible(g.pinned_by);
       table.add({std::to_string(g.generation), g.committed_at, format_count(g.objects),

@@ -206,6 +206,8 @@ std::string json_of(const GcReport& r) {
                            {"removed", r.removed},
                            {"removed_bytes", r.removed_bytes},
                            {"history_removed", r.history_removed},
+                           {"dropped", r.dropped},
+                           {"held", r.held},
                            {"stopped", text(r.stopped)}});
 }
 
@@ -220,6 +222,7 @@ std::string json_of(const std::vector<Generation>& generations) {
                                {"segments", g.segments},
                                {"bytes", g.bytes},
                                {"pinned_by", text(g.pinned_by)},
+                               {"dropped", g.dropped},
                                {"current", g.current}});
   }
   return line(json::object{{"generations", std::move(out)}});

@@ -14,6 +14,8 @@ Command gc_command() {
   Command out;
   out.name = "gc";
   out.summary = "delete files that no retained generation names";
+  out.details =
+      "Of a dropped index too: its files go when its generations are not retained any more.";
   out.examples = {"kedge gc --dry-run", "kedge gc"};
   out.options = {make_switch("dry-run", "say for each key whether it goes, and why",
                              into(&request->dry_run), false)};
@@ -36,7 +38,16 @@ Command gc_command() {
                     (request->dry_run ? " would go (" : " removed (") +
                     format_bytes(report->removed_bytes) + "), " + format_count(report->kept) +
                     " named, " + format_count(report->young) + " too young, " +
-                    format_count(report->foreign) + " not ours\n");
+                    format_count(report->foreign) + " of the cache or of others\n");
+      if (report->held) {
+        session.print(
+            "the index was dropped: what it named goes with its generations, when they "
+            "are not retained any more (kedge history)\n");
+      } else if (report->dropped) {
+        session.print(
+            "the index was dropped: its head stays, so that no late writer can bring it "
+            "back, and the embedding cache, if it is in it, for the next index here\n");
+      }
     }
     if (!report->stopped.empty()) session.warn("ended early: " + report->stopped);
     return kExitDone;
@@ -158,7 +169,9 @@ Command drop_command() {
     if (!client.ok()) return client.error();
     const Result<void> dropped = (*client)->drop();
     if (!dropped.ok()) return dropped.error();
-    session.note("dropped");
+    session.note(
+        "dropped; `kedge rollback` brings it back while `kedge history` lists it, and "
+        "`kedge gc` deletes its files after that");
     return kExitDone;
   };
   return out;

@@ -43,6 +43,13 @@ Result<std::unique_ptr<Index>> Index::open(const Environment& environment, Index
   return std::unique_ptr<Index>(std::move(index));
 }
 
+Result<std::unique_ptr<Index>> Index::attach(const Environment& environment, IndexOptions options,
+                                             Deadline deadline) {
+  auto index = std::make_unique<IndexImpl>(environment, std::move(options));
+  KEDGE_TRY(index->log().read(deadline));
+  return std::unique_ptr<Index>(std::move(index));
+}
+
 Result<std::unique_ptr<Index>> Index::create(const Environment& environment, IndexOptions options,
                                              Deadline deadline) {
   auto index = std::make_unique<IndexImpl>(environment, std::move(options));

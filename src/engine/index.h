@@ -187,6 +187,10 @@ class Index {
   // kNotFound: no index there (or it was dropped).
   static Result<std::unique_ptr<Index>> open(const Environment& environment, IndexOptions options,
                                              Deadline deadline);
+  // Also one that was dropped, and nothing is opened of it: for log(), collect() and rollback().
+  // kNotFound: there never was one.
+  static Result<std::unique_ptr<Index>> attach(const Environment& environment, IndexOptions options,
+                                               Deadline deadline);
   // Makes an empty index (again, after a drop). kConflict: there is one.
   static Result<std::unique_ptr<Index>> create(const Environment& environment, IndexOptions options,
                                                Deadline deadline);

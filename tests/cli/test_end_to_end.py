@@ -6,6 +6,7 @@ import subprocess
 
 import conftest
 import pytest
+from conftest import YESTERDAY
 
 
 def fill(bucket):
@@ -182,3 +183,57 @@ def test_a_file_that_would_overlap_is_refused_with_the_command(bucket):
     os.mkfifo(bucket.folder / "pipe")
     assert "neither a folder nor a file" in bucket.run("sync", "pipe", code=2).stderr.decode()
     assert bucket.sync()["deleted"] == 0
+
+
+def files_of(index):
+    return sorted(str(path.relative_to(index)) for path in index.rglob("*")
+                  if path.is_file() and not path.relative_to(index).parts[0].startswith("."))
+
+
+def age(index, days):
+    """As if so much time had passed: a store of files is as old as its files say (docs/commit.md, rule 9)."""
+    for path in index.rglob("*"):
+        os.utime(path, (path.stat().st_atime - days * YESTERDAY, path.stat().st_mtime - days * YESTERDAY))
+
+
+def test_a_dropped_index_is_collected_when_nothing_holds_it(bucket):
+    fill(bucket)
+    bucket.sync()
+    index, there = ("--index", "docs/.kedge"), bucket.docs / ".kedge"
+    assert b"kedge history" in bucket.run("drop", "--yes", *index).stderr
+    # What was dropped says so, and what to do.
+    said = bucket.run("status", *index, code=1).stderr
+    assert b"was dropped" in said and b"kedge rollback" in said and b"kedge sync" in said
+    held = [name for name in files_of(there) if name.startswith("seg/")]
+    report = bucket.ask("gc", *index)
+    assert report["dropped"] and report["held"] and report["removed"] == 0
+    assert [name for name in files_of(there) if name.startswith("seg/")] == held  # still retained
+    assert b"not retained any more" in bucket.run("gc", *index).stdout
+    age(there, 3)
+    assert bucket.ask("gc", "--dry-run", *index)["dropped"]
+    assert held and [name for name in files_of(there) if name.startswith("seg/")] == held  # a dry run deletes nothing
+    assert bucket.ask("gc", *index)["removed"] >= len(held)
+    # A second one takes the history that the first fence put out of the retention.
+    age(there, 3)
+    assert bucket.ask("gc", *index)["stopped"] == ""
+    left = [name for name in files_of(there) if not name.startswith("cache/")]
+    assert "head" in left and not [name for name in left if name.startswith(("seg/", "del/"))]
+    assert len(left) <= 3, left  # the head, and the history that its last fence made
+    assert b"its head stays" in bucket.run("gc", *index).stdout
+    # The same place can be used again, and the cache pays.
+    counts = bucket.sync()
+    assert counts["indexed"] == 3 and counts["chunks_embedded"] == 0
+    assert bucket.ask("verify", "--full", *index)["clean"]
+
+
+def test_a_drop_can_be_taken_back_while_it_is_retained(bucket):
+    fill(bucket)
+    bucket.sync()
+    index = ("--index", "docs/.kedge")
+    before, generation = bucket.live_set(), bucket.ask("status", *index)["generation"]
+    bucket.run("drop", "--yes", *index)
+    generations = bucket.ask("history", *index)["generations"]
+    assert generations[0]["dropped"] and generations[0]["current"]
+    bucket.run("rollback", generation + 1, *index, code=2)  # to the drop itself
+    bucket.run("rollback", generation, *index)
+    assert bucket.live_set() == before
