@@ -47,6 +47,6 @@ def environment():
 
 
 def call(interpreter, *words):
-    """Runs the peer in a fresh process: what it prints (JSON), seconds, peak memory in MiB."""
-    output, seconds, mebibytes = run([interpreter, PROGRAM, *words], environment())
-    return json.loads(output), seconds, mebibytes
+    """Runs the peer in a fresh process: what it prints (JSON), and what it cost."""
+    ran = run([interpreter, PROGRAM, *words], environment())
+    return json.loads(ran.output), ran

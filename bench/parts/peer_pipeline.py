@@ -3,7 +3,6 @@
 
     peer_pipeline.py index MODEL FOLDER TABLE_FOLDER [--whole]    --whole: each file is one chunk
     peer_pipeline.py search MODEL TABLE_FOLDER QUESTION
-    peer_pipeline.py chunks MODEL FOLDER OUT_FOLDER               writes each chunk as one file
 
 Runs under the Python of the peer's environment (parts/peer.py) and prints one JSON document.
 """
@@ -19,11 +18,12 @@ RESULTS = 10
 
 
 def cut(text):
-    return [text[at:at + CHUNK_CHARACTERS] for at in range(0, len(text), CHUNK_CHARACTERS)]
+    pieces = [text[at:at + CHUNK_CHARACTERS] for at in range(0, len(text), CHUNK_CHARACTERS)]
+    return [piece for piece in pieces if piece.strip()]
 
 
 def texts_of(path, whole):
-    """The texts of a file's chunks. Cuts keep every character: what is cut off at 256 tokens is the model's affair."""
+    """The texts of a file's chunks. The model sees the first 256 tokens of each."""
     text = path.read_text(encoding="utf-8")
     return [text] if whole else cut(text)
 
@@ -48,7 +48,6 @@ def index(model_folder, source, table_folder, whole):
     vectors = model.encode([text for _, _, text in rows], batch_size=BATCH, normalize_embeddings=True,
                            show_progress_bar=False)
     model_seconds = time.monotonic() - before
-    # What the model does not see, since it takes 256 tokens.
     table = lancedb.connect(table_folder).create_table(
         "chunks", [{"key": key, "number": number, "text": text, "vector": vector}
                    for (key, number, text), vector in zip(rows, vectors)])
@@ -73,20 +72,19 @@ def search(model_folder, table_folder, question):
 
 
 def write_chunks(source, out_folder):
+    """Writes each chunk of the files of `source` as one file, and returns how many. Needs nothing but this file."""
     written = 0
     for path in sorted(Path(source).glob("*.txt")):
         for number, text in enumerate(texts_of(path, False)):
             Path(out_folder, f"{path.stem}-{number}.txt").write_text(text, encoding="utf-8")
             written += 1
-    return {"chunks": written}
+    return written
 
 
 def main():
     command, model_folder, *rest = sys.argv[1:]
     if command == "index":
         out = index(model_folder, rest[0], rest[1], "--whole" in rest[2:])
-    elif command == "chunks":
-        out = write_chunks(rest[0], rest[1])
     else:
         out = search(model_folder, rest[0], rest[1])
     print(json.dumps(out))

@@ -8,20 +8,45 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("KEDGE_SHARED", ROOT.parent / "shared"))
 KEDGE = os.environ.get("KEDGE_BIN", "")
 CORES = len(os.sched_getaffinity(0))
-QUIET_LOAD = 1.0
+QUIET_CORES = 0.2  # busy with other things: fewer are noise
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def clean_environment(scratch):
+    """Of a kedge that sees nothing but what it is given: no index, cache or configuration of the person who runs this.
+    KEDGE_CACHE above all: here it is the folder of ./dev, to kedge it would be a cache of embeddings."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("KEDGE_") or name in ("KEDGE_MODEL_DIR", "KEDGE_OPENVINO_DIR", "KEDGE_SIMD")}
+    return {**kept, "XDG_STATE_HOME": str(scratch / "state"), "XDG_CONFIG_HOME": str(scratch / "config"), "KEDGE_CONFIG": ""}
+
+
+class Ran(NamedTuple):
+    """What a program cost. `others`: cores that were busy with anything else meanwhile."""
+    output: str
+    seconds: float
+    mebibytes: float
+    others: float
+
+
+def busy_seconds():
+    """CPU seconds of the whole machine since it started, idle ones left out, stolen ones included."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    ticks = sum(int(field) for position, field in enumerate(fields) if position not in (3, 4))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def run(arguments, environment, stdin=None):
-    """Runs a program, and returns its output, seconds, and peak memory in MiB."""
+    """Runs a program to its end; ends the benchmark if it fails."""
+    busy = busy_seconds()
     began = time.monotonic()
     process = subprocess.Popen([str(word) for word in arguments], stdin=stdin, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=environment)
@@ -30,19 +55,20 @@ def run(arguments, environment, stdin=None):
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - began
+    others = max(0.0, busy_seconds() - busy - usage.ru_utime - usage.ru_stime) / seconds
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     process.stderr.close()
     if process.returncode != 0:
         sys.exit(f"bench: {' '.join(map(str, arguments))} ended with {process.returncode}: "
                  f"{errors.decode(errors='replace')[-2000:]}")
-    return output.decode(), seconds, usage.ru_maxrss / 1024
+    return Ran(output.decode(), seconds, usage.ru_maxrss / 1024, round(others, 2))
 
 
 def sync(folder, environment, *options):
-    """One `kedge sync`: its counts, seconds and peak memory in MiB."""
-    output, seconds, mebibytes = run([KEDGE, "sync", folder, "--json", "--quiet", *options], environment)
-    return json.loads(output)["sources"][0], seconds, mebibytes
+    """One `kedge sync`: its counts, and what it cost."""
+    ran = run([KEDGE, "sync", folder, "--json", "--quiet", *options], environment)
+    return json.loads(ran.output)["sources"][0], ran
 
 
 def median(values):
@@ -62,13 +88,26 @@ def machine():
             "kedge_simd": os.environ.get("KEDGE_SIMD", "")}
 
 
-def wait_until_quiet(limit_seconds):
-    """Waits until the load of the last minute is at most QUIET_LOAD, or the limit. Returns the load found."""
+def quietly(measure, limit_seconds):
+    """`measure()` gives (figures, Ran). Waits until nothing else computes, and measures once more, after others are
+    done, if they came meanwhile: both until the limit, after which the last figures stand, with `others` beside them."""
     end = time.monotonic() + limit_seconds
+    while True:
+        wait_until_quiet(end)
+        figures, ran = measure()
+        if ran.others <= QUIET_CORES or time.monotonic() >= end:
+            return {**figures, "others": ran.others}
+        say(f"bench: others used {ran.others} cores meanwhile: measured again")
+
+
+def wait_until_quiet(end):
     said = False
-    while (load := os.getloadavg()[0]) > QUIET_LOAD and time.monotonic() < end:
-        if not said:
-            say(f"bench: load {load:.1f}: waiting up to {limit_seconds:.0f} s until others are done")
-            said = True
+    while time.monotonic() < end:
+        busy = busy_seconds()
         time.sleep(2)
-    return round(load, 2)
+        others = (busy_seconds() - busy) / 2
+        if others <= QUIET_CORES:
+            return
+        if not said:
+            say(f"bench: others use {others:.1f} cores: waiting")
+            said = True

@@ -2,6 +2,8 @@
 import random
 import signal
 
+from bucket import killed_within
+
 SEED = 20261124
 OBJECTS = 400
 KILLS = 20
@@ -13,19 +15,13 @@ def fill(bucket):
         bucket.write(f"{number % 10}/{number}.txt", text + "\n")
 
 
-def test_kills_lose_and_double_nothing(bucket, tmp_path):
+def test_kills_lose_and_double_nothing(bucket):
     print("seed", SEED)
     chance = random.Random(SEED)
     fill(bucket)
     killed = 0
     for _ in range(KILLS):
-        process = bucket.start("sync", "docs", "--quiet")
-        try:
-            process.wait(timeout=chance.uniform(0.002, 0.4))
-        except Exception:  # still running: that is what is wanted
-            process.send_signal(signal.SIGKILL)
-            killed += 1
-        process.communicate()
+        killed += killed_within(bucket.start("sync", "docs", "--quiet"), 0.4, chance)
         # Something else to do for the next run, so that each has work to be killed in.
         number = chance.randrange(OBJECTS)
         bucket.write(f"{number % 10}/{number}.txt", f"object {number} of the bucket, written again {killed}\n", age=chance.randrange(60, 7200))
@@ -33,9 +29,7 @@ def test_kills_lose_and_double_nothing(bucket, tmp_path):
     counts = bucket.sync()
     assert counts["indexed"] == OBJECTS and counts["failed"] == 0
     assert bucket.ask("verify", "--full", "--index", "docs/.kedge")["clean"]
-    broken = bucket.live_set()
-    bucket.run("sync", "docs", "--index", tmp_path / "fresh", "--quiet")
-    assert broken == bucket.live_set(tmp_path / "fresh")
+    assert bucket.live_set() == bucket.live_set_of_an_unbroken_run()
 
 
 def test_two_syncs_at_once_end_well(bucket):
@@ -48,3 +42,13 @@ def test_two_syncs_at_once_end_well(bucket):
     assert len({key for key, *_ in live}) == OBJECTS
     assert len(live) == len(set(live))
     assert bucket.ask("verify", "--full", "--index", "docs/.kedge")["clean"]
+
+
+def test_an_interrupt_commits_what_is_finished_and_can_be_resumed(bucket):
+    fill(bucket)
+    process = bucket.start("sync", "docs", "--json")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    # 4: stopped after the handler was there; a signal before that ends the process as usual.
+    assert process.returncode in (0, 4, -signal.SIGINT)
+    assert bucket.sync()["indexed"] == OBJECTS
