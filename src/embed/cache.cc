@@ -63,8 +63,8 @@ class PackedCache final : public EmbeddingCache {
   bool flush_is_due() const;
 
   Status write_pending(Deadline deadline);
-  Result<Draft> draft_of(const StateChange& change, const HeadPtr& base) const;
-  Status apply(const StateChange& change, Deadline deadline);
+  Result<Draft> draft_of(StateChange& change, const HeadPtr& base) const;
+  Status apply(StateChange change, Deadline deadline);
   PackName new_name(std::uint32_t rows);
 
   std::vector<PackName> due_for_merge() const;
@@ -241,7 +241,8 @@ PackName PackedCache::new_name(std::uint32_t rows) {
 }
 
 // The base's packs with the change, and without those found to be lost or damaged.
-Result<Draft> PackedCache::draft_of(const StateChange& change, const HeadPtr& base) const {
+// The bytes are handed over once: later drafts of one commit name them.
+Result<Draft> PackedCache::draft_of(StateChange& change, const HeadPtr& base) const {
   CacheState state{.space = space_, .dimension = dimension_, .packs = {}};
   if (base != nullptr && !base->envelope.dropped)
     state = KEDGE_TRY(CacheState::parse(base->envelope.payload));
@@ -259,15 +260,19 @@ Result<Draft> PackedCache::draft_of(const StateChange& change, const HeadPtr& ba
   draft.payload = state.encode();
   for (const PackName& pack : state.packs)
     draft.files.push_back({pack.key(), state.shape(pack).total_bytes()});
-  if (change.in) draft.puts.push_back({{change.in->key(), change.body.size()}, change.body});
+  if (change.in && !change.body.empty()) {
+    const FileRef file{change.in->key(), change.body.size()};
+    draft.puts.emplace_back(file, std::exchange(change.body, {}));
+  }
   return draft;
 }
 
-Status PackedCache::apply(const StateChange& change, Deadline deadline) {
+Status PackedCache::apply(StateChange change, Deadline deadline) {
   const Rebase rebase = [&](const HeadPtr& base) { return draft_of(change, base); };
   CommitOutcome outcome = NotCommitted{};
   if (head_ == nullptr || head_->envelope.dropped) {
-    const Draft first = KEDGE_TRY(draft_of(change, nullptr));
+    StateChange copy = change;  // another may make it first: that is a second commit
+    const Draft first = KEDGE_TRY(draft_of(copy, nullptr));
     outcome = head_log_.create(first, deadline);
     const auto* refused = std::get_if<NotCommitted>(&outcome);
     if (refused != nullptr && refused->reason.code == Code::kConflict)
@@ -319,25 +324,26 @@ std::vector<PackName> PackedCache::due_for_merge() const {
 }
 
 Status PackedCache::merge(const std::vector<PackName>& inputs, Deadline deadline) {
-  std::vector<Id128> hashes;
-  std::vector<std::uint16_t> vectors;
-  std::unordered_map<Id128, bool, HashOfId> taken;
+  std::uint32_t rows = 0;
+  for (const PackName& pack : inputs) rows += pack.rows;
+  PackBuilder builder(space_, dimension_, rows);
+  bool any = false;
   for (const PackName& pack : inputs) {
     const auto contents = KEDGE_TRY(reader_.read_whole(state_, pack, deadline));
     for (std::size_t row = 0; row < contents.hashes.size(); ++row) {
-      if (!taken.emplace(contents.hashes[row], true).second) continue;
-      hashes.push_back(contents.hashes[row]);
-      const auto from = contents.vectors.begin() + static_cast<std::ptrdiff_t>(row * dimension_);
-      vectors.insert(vectors.end(), from, from + dimension_);
+      builder.add(contents.hashes[row],
+                  std::span(contents.vectors).subspan(row * dimension_, dimension_));
+      any = true;
     }
   }
   StateChange change;
   change.out = inputs;
-  if (!hashes.empty()) {
-    change.in = new_name(static_cast<std::uint32_t>(hashes.size()));
-    change.body = encode_pack(space_, dimension_, hashes, vectors);
+  if (any) {
+    PackBuilder::Built built = std::move(builder).finish();
+    change.in = new_name(built.rows);
+    change.body = std::move(built.bytes);
   }
-  return apply(change, deadline);
+  return apply(std::move(change), deadline);
 }
 
 Status PackedCache::collect(Deadline deadline) {

@@ -41,6 +41,15 @@ class NoObjects final : public ObjectCursor {
 
 }  // namespace
 
+RowCursor::RowCursor(PageReader& reader, SnapshotPtr snapshot, std::span<const SegmentPtr> whole)
+    : reader_(reader), snapshot_(std::move(snapshot)), keep_(Keep::kNever), started_(true) {
+  for (const SegmentPtr& segment : whole) {
+    Track& track = tracks_.emplace_back();
+    track.segment = segment;
+    track.left = {0, segment->directory().objects};
+  }
+}
+
 Result<std::optional<RowCursor::Row>> RowCursor::next(Deadline deadline) {
   if (!started_) KEDGE_TRY(start(deadline));
   const auto key = [](const Track& track) {
@@ -54,7 +63,8 @@ Result<std::optional<RowCursor::Row>> RowCursor::next(Deadline deadline) {
     if (least == nullptr || key(track) < key(*least)) least = &track;
   }
   if (least == nullptr) return std::optional<Row>();
-  Row row{.segment = least->segment,
+  Row row{.track = static_cast<std::size_t>(least - tracks_.data()),
+          .segment = least->segment,
           .number = least->left.begin++,
           .entry = std::move(least->entries.front())};
   least->entries.pop_front();
@@ -114,7 +124,7 @@ Status RowCursor::read_ahead(Deadline deadline) {
     }
   }
   std::vector<BlockPtr> blocks =
-      KEDGE_TRY(reader_.read_all(*snapshot_->head(), wants, nullptr, deadline, Keep::kIfRoom));
+      KEDGE_TRY(reader_.read_all(*snapshot_->head(), wants, nullptr, deadline, keep_));
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     owners[i]->pages.push_back(std::move(blocks[i]));
     ++owners[i]->next_page;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/index.h"
@@ -19,8 +20,11 @@ class RowCursor {
  public:
   RowCursor(PageReader& reader, SnapshotPtr snapshot, KeyRange range)
       : reader_(reader), snapshot_(std::move(snapshot)), range_(std::move(range)) {}
+  // Every row of these segments of the snapshot, none of them damaged, for one who reads it once.
+  RowCursor(PageReader& reader, SnapshotPtr snapshot, std::span<const SegmentPtr> whole);
 
   struct Row {
+    std::size_t track = 0;  // of whole segments: which of them
     SegmentPtr segment;
     std::uint32_t number = 0;
     DocsEntry entry;
@@ -50,6 +54,7 @@ class RowCursor {
   SnapshotPtr snapshot_;
   KeyRange range_;
   std::vector<Track> tracks_;
+  Keep keep_ = Keep::kIfRoom;
   bool started_ = false;
 };
 

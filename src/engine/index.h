@@ -48,6 +48,7 @@ struct IndexOptions {
   std::uint32_t small_rows = 32'768;
   std::uint32_t max_segment_rows = 65'536;  // merges make none larger, so that one fits memory
   std::uint64_t max_segment_bytes = 96ULL << 20;  // likewise
+  std::uint64_t merge_window_bytes = 4ULL << 20;  // of rows, or vectors, read ahead by a merge
 };
 
 class Segment;  // an opened segment: entry and directory (engine/segment.h)

@@ -3,10 +3,10 @@
 // that share an input the second gives up.
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "base/strings.h"
+#include "engine/cursor.h"
 #include "engine/index_impl.h"
 #include "engine/lookup.h"
 #include "engine/state_draft.h"
@@ -14,10 +14,9 @@
 namespace kedge {
 namespace {
 
-constexpr std::uint32_t kDeadShare = 5;             // over 1 in 5 dead: due
-constexpr std::size_t kManySegments = 192;          // past that the large ones are merged too
-constexpr std::uint32_t kNoNumber = UINT32_MAX;     // of an object that the merge leaves out
-constexpr std::uint64_t kCopyWindow = 16ULL << 20;  // of pages held while they are copied
+constexpr std::uint32_t kDeadShare = 5;          // over 1 in 5 dead: due
+constexpr std::size_t kManySegments = 192;       // past that the large ones are merged too
+constexpr std::uint32_t kNoNumber = UINT32_MAX;  // of an object that the merge leaves out
 
 // ---- what is due
 
@@ -109,23 +108,22 @@ class Merge {
         inputs_(std::move(inputs)),
         deadline_(deadline) {}
 
-  // Reads the inputs and builds the segment.
+  // Reads the inputs and builds the segment: what lies in memory is the new file and a window.
   Status build() {
     std::uint8_t level = 0;
-    SegmentBuilder builder(inputs_.front()->directory().dimension, inputs_.front()->entry().space);
+    std::uint64_t bytes = 0;
     for (const SegmentPtr& input : inputs_) {
       level = std::max(level, input->entry().level);
+      bytes += input->entry().bytes;
       maps_.emplace_back(input->directory().objects, kNoNumber);
-      KEDGE_TRY(copy(*input, maps_.back(), builder));
     }
-    if (builder.objects() == 0) return {};
-    built_ = std::move(builder).finish(
-        index_.random_id(), static_cast<std::uint8_t>(std::min<int>(level + 1, kMaxLevel)));
-    for (std::vector<std::uint32_t>& map : maps_) {
-      for (std::uint32_t& number : map) {
-        if (number != kNoNumber) number = built_->number_of[number];
-      }
-    }
+    SegmentWriter writer(index_.random_id(), dimension(), bytes);
+    KEDGE_TRY(copy_objects(writer));
+    if (writer.objects() == 0) return {};
+    KEDGE_TRY(copy_vectors(writer));
+    built_ =
+        std::move(writer).finish(inputs_.front()->entry().space,
+                                 static_cast<std::uint8_t>(std::min<int>(level + 1, kMaxLevel)));
     const Extent& extent = built_->entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
     file_ = KEDGE_TRY(open_segment_file(
         built_->entry, ByteView(built_->file).subspan(extent.offset, extent.size)));
@@ -176,96 +174,142 @@ class Merge {
            row.read_time + kAbsenceKept < snapshot_->head()->store_time;
   }
 
-  // Adds the live objects of one input; map[number] becomes their order of adding.
-  Status copy(const Segment& segment, std::vector<std::uint32_t>& map, SegmentBuilder& builder) {
-    const SegmentDirectory& directory = segment.directory();
-    for (std::size_t page = 0; page < directory.docs.size();) {
-      const std::size_t first = page;
-      std::uint64_t bytes = 0;
-      while (page < directory.docs.size() && (page == first || bytes < kCopyWindow)) {
-        const std::uint32_t after = page + 1 < directory.docs.size()
-                                        ? directory.first_chunk_of_page[page + 1]
-                                        : directory.rows;
-        const std::uint64_t rows = after - directory.first_chunk_of_page[page];
-        bytes += directory.docs[page].size + rows * (2 * std::uint64_t{directory.dimension} + 64);
-        ++page;
+  // The live objects of all inputs in key order. What is kept of them is where their chunks are.
+  Status copy_objects(SegmentWriter& writer) {
+    RowCursor rows(index_.reader(), snapshot_, inputs_);
+    std::vector<RowCursor::Row> window;
+    std::uint64_t bytes = 0;
+    while (true) {
+      std::optional<RowCursor::Row> row = KEDGE_TRY(rows.next(deadline_));
+      if (row && left_out(row->entry.row)) continue;
+      if (row) {
+        bytes += sizeof(RowCursor::Row) + row->entry.chunk_count * sizeof(TextEntry);
+        window.push_back(*std::move(row));
+        if (bytes < index_.options().merge_window_bytes) continue;
       }
-      KEDGE_TRY(copy_pages(segment, first, page, map, builder));
+      KEDGE_TRY(copy_chunks(window, writer));
+      if (window.empty()) return {};
+      window.clear();
+      bytes = 0;
+    }
+  }
+
+  // The chunks of a window of objects: every text page that has one of them, in one round.
+  Status copy_chunks(std::vector<RowCursor::Row>& window, SegmentWriter& writer) {
+    Pages pages(*this, text_want, kTextPageChunks);
+    for (const RowCursor::Row& row : window)
+      pages.want(row.track, row.entry.first_chunk, row.entry.chunk_count);
+    KEDGE_TRY(pages.read());
+    std::map<std::pair<std::size_t, std::uint32_t>, std::vector<TextEntry>> text;
+    for (const auto& [place, block] : pages.blocks) {
+      const SegmentDirectory& directory = inputs_[place.first]->directory();
+      text[place] =
+          KEDGE_TRY(parse_text_page(block->bytes, place.second * kTextPageChunks, directory));
+    }
+    std::vector<ChunkRow> chunks;
+    for (RowCursor::Row& row : window) {
+      KEDGE_TRY(check_order(row));
+      const std::uint32_t first = row.entry.first_chunk;
+      chunks.clear();
+      for (std::uint32_t c = first; c < first + row.entry.chunk_count; ++c)
+        chunks.push_back(
+            std::move(text[{row.track, c / kTextPageChunks}][c % kTextPageChunks].chunk));
+      maps_[row.track][row.number] = writer.objects();
+      places_.push_back({static_cast<std::uint32_t>(row.track), first, row.entry.chunk_count});
+      KEDGE_TRY(writer.add(std::move(row.entry.row), chunks));
     }
     return {};
   }
 
-  // The objects of the docs pages [first, last).
-  Status copy_pages(const Segment& segment, std::size_t first, std::size_t last,
-                    std::vector<std::uint32_t>& map, SegmentBuilder& builder) {
-    std::vector<PageWant> wants;
-    for (std::size_t page = first; page < last; ++page) wants.push_back(docs_want(segment, page));
-    const std::vector<BlockPtr> pages = KEDGE_TRY(read(wants));
-    auto number = static_cast<std::uint32_t>(first * kDocsPageObjects);
-    std::vector<std::pair<std::uint32_t, DocsEntry>> live;
-    for (const BlockPtr& page : pages) {
-      for (DocsEntry& entry :
-           KEDGE_TRY(parse_docs_page(page->bytes, number, segment.directory()))) {
-        if (!segment.is_dead(number) && !left_out(entry.row))
-          live.emplace_back(number, std::move(entry));
-        ++number;
-      }
+  // Inputs are bytes of a store: what a sound index has in order may not be.
+  Status check_order(const RowCursor::Row& row) {
+    std::string key = sort_key(row.entry.row.source, row.entry.row.key);
+    if (!places_.empty() && key <= last_key_) {
+      return {Code::kCorrupt,
+              str_cat(row.segment->file()->key, ": key '", printable(row.entry.row.key), "' is ",
+                      key == last_key_ ? "live in another segment too" : "not in order")};
     }
-    return copy_objects(segment, live, map, builder);
+    last_key_ = std::move(key);
+    return {};
   }
 
-  Status copy_objects(const Segment& segment,
-                      std::vector<std::pair<std::uint32_t, DocsEntry>>& live,
-                      std::vector<std::uint32_t>& map, SegmentBuilder& builder) {
-    const SegmentDirectory& directory = segment.directory();
-    // Every page and block of these objects in one round; they follow each other.
-    std::map<std::uint32_t, std::size_t> text_at;
-    std::map<std::uint32_t, std::size_t> block_at;
-    std::vector<PageWant> wants;
-    for (const auto& [number, entry] : live) {
-      for (std::uint32_t c = entry.first_chunk; c < entry.first_chunk + entry.chunk_count; ++c) {
-        if (text_at.emplace(c / kTextPageChunks, wants.size()).second)
-          wants.push_back(text_want(segment, c / kTextPageChunks));
-        if (block_at.emplace(c / kVectorBlockRows, wants.size()).second)
-          wants.push_back(vectors_want(segment, c / kVectorBlockRows));
+  // In windows too; each block of vectors is read again for every window that needs a row of it.
+  Status copy_vectors(SegmentWriter& writer) {
+    const std::uint64_t row_bytes = 2 * std::uint64_t{dimension()} + 16;
+    for (std::size_t begin = 0; begin < places_.size();) {
+      Pages pages(*this, vectors_want, kVectorBlockRows);
+      std::size_t end = begin;
+      for (std::uint64_t bytes = 0;
+           end < places_.size() && bytes < index_.options().merge_window_bytes; ++end) {
+        const Place& place = places_[end];
+        pages.want(place.input, place.first_chunk, place.chunk_count);
+        bytes += place.chunk_count * row_bytes;
       }
-    }
-    const std::vector<BlockPtr> blocks = KEDGE_TRY(read(wants));
-    std::map<std::uint32_t, std::vector<TextEntry>> text;
-    for (const auto& [page, at] : text_at)
-      text[page] = KEDGE_TRY(parse_text_page(blocks[at]->bytes, page * kTextPageChunks, directory));
-    for (auto& [number, entry] : live) {
-      IndexedObject object;
-      object.row = std::move(entry.row);
-      object.chunks.reserve(entry.chunk_count);
-      object.vectors.reserve(std::size_t{entry.chunk_count} * directory.dimension);
-      for (std::uint32_t c = entry.first_chunk; c < entry.first_chunk + entry.chunk_count; ++c) {
-        object.chunks.push_back(text[c / kTextPageChunks][c % kTextPageChunks].chunk);
-        const VectorRow row =
-            blocks[block_at[c / kVectorBlockRows]]->vectors.row(c % kVectorBlockRows);
-        object.vectors.insert(object.vectors.end(), row.values, row.values + directory.dimension);
+      KEDGE_TRY(pages.read());
+      for (; begin < end; ++begin) {
+        const Place& place = places_[begin];
+        for (std::uint32_t c = 0; c < place.chunk_count; ++c) {
+          const std::uint32_t row = place.first_chunk + c;
+          const BlockPtr& block = pages.blocks.at({place.input, row / kVectorBlockRows});
+          writer.add_vector(static_cast<std::uint32_t>(begin), c,
+                            block->vectors.row(row % kVectorBlockRows).values);
+        }
       }
-      if (!keys_.insert(sort_key(object.row.source, object.row.key)).second) {
-        return {Code::kCorrupt, str_cat(segment.file()->key, ": key '", printable(object.row.key),
-                                        "' is live in another segment too")};
-      }
-      map[number] = builder.objects();
-      KEDGE_TRY(builder.add(std::move(object)));
     }
     return {};
   }
+
+  // Pages or blocks of the inputs that hold some chunks, read in one round.
+  struct Pages {
+    using Want = PageWant (*)(const Segment&, std::size_t);
+    Pages(Merge& merge, Want want_page, std::uint32_t chunks_a_page)
+        : merge_(merge), want_page_(want_page), chunks_a_page_(chunks_a_page) {}
+
+    void want(std::size_t input, std::uint32_t first_chunk, std::uint32_t count) {
+      if (count == 0) return;
+      for (std::uint32_t page = first_chunk / chunks_a_page_;
+           page <= (first_chunk + count - 1) / chunks_a_page_; ++page) {
+        blocks.emplace(std::pair(input, page), nullptr);
+      }
+    }
+    Status read() {
+      std::vector<PageWant> wants;
+      for (const auto& [place, block] : blocks)
+        wants.push_back(want_page_(*merge_.inputs_[place.first], place.second));
+      std::vector<BlockPtr> found = KEDGE_TRY(merge_.read(wants));
+      std::size_t next = 0;
+      for (auto& [place, block] : blocks) block = std::move(found[next++]);
+      return {};
+    }
+
+    std::map<std::pair<std::size_t, std::uint32_t>, BlockPtr> blocks;  // by input and page
+
+   private:
+    Merge& merge_;
+    Want want_page_;
+    std::uint32_t chunks_a_page_;
+  };
 
   Result<std::vector<BlockPtr>> read(const std::vector<PageWant>& wants) {
     return index_.reader().read_all(*snapshot_->head(), wants, nullptr, deadline_, Keep::kNever);
   }
+
+  [[nodiscard]] std::uint32_t dimension() const { return inputs_.front()->directory().dimension; }
+
+  struct Place {
+    std::uint32_t input = 0;
+    std::uint32_t first_chunk = 0;
+    std::uint32_t chunk_count = 0;
+  };
 
   IndexImpl& index_;
   SnapshotPtr snapshot_;
   std::vector<SegmentPtr> inputs_;
   Deadline deadline_;
   std::vector<std::vector<std::uint32_t>> maps_;  // old object number to new, one an input
-  std::set<std::string> keys_;                    // of all objects added, as sort keys
-  std::optional<SegmentBuilder::Built> built_;    // none: no input had a live object
+  std::vector<Place> places_;                     // of the chunks of each new object
+  std::string last_key_;                          // of the last object added, as sort key
+  std::optional<BuiltSegment> built_;             // none: no input had a live object
   SegmentFilePtr file_;
   bool gave_up_ = false;
 };

@@ -225,6 +225,8 @@ TEST_P(Oracle, AnswersAreThoseOfLookingAtEverything) {
   options.index.max_small_segments = 2 + static_cast<std::uint32_t>(seed) % 5;
   options.index.small_rows = 400;
   options.index.max_segment_rows = 900;
+  // From a window an object on.
+  options.index.merge_window_bytes = std::uint64_t{1} << (2 * (seed % 6) + 4);
   World world(options);
   const std::unique_ptr<Executor> pool = make_thread_pool(2);
   if (seed % 2 == 0) world.executor = pool.get();

@@ -51,6 +51,9 @@ Status Writer::take(std::vector<Intent> intents) {
     return {Code::kInvalid,
             str_cat(intents.size(), " intents in one commit, more than ", kMaxIntents)};
   }
+  keys_.reserve(intents.size());
+  fresh_.reserve(intents.size());
+  objects_.reserve(intents.size());
   for (Intent& intent : intents) {
     if (auto* absent = std::get_if<AbsentIntent>(&intent)) {
       fresh_.push_back(
@@ -137,6 +140,7 @@ Status Writer::build(const IndexState& state) {
   space_ = KEDGE_TRY(space_of(state));
   if (!space_) return {};
   SegmentBuilder builder(space_->dimension, space_->id());
+  builder.reserve(objects_.size());
   std::vector<std::size_t> added;
   for (std::size_t p = 0; p < objects_.size(); ++p) {
     KEDGE_TRY(check_vector(objects_[p]));

@@ -106,22 +106,27 @@ std::uint32_t PackShape::max_rows(std::uint32_t dimension) {
   return low;
 }
 
-Bytes encode_pack(const Id128& space, std::uint32_t dimension, std::span<const Id128> hashes,
-                  std::span<const std::uint16_t> vectors) {
-  const PackShape shape{static_cast<std::uint32_t>(hashes.size()), dimension};
-  KEDGE_CHECK(!hashes.empty() && hashes.size() <= kMaxPackRows);
-  KEDGE_CHECK(vectors.size() == hashes.size() * dimension);
+namespace {
+
+std::vector<std::uint32_t> rows_by_hash(std::span<const Id128> hashes) {
   std::vector<std::uint32_t> order(hashes.size());
   std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(),
-            [&](std::uint32_t a, std::uint32_t b) { return hashes[a] < hashes[b]; });
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return hashes[a] != hashes[b] ? hashes[a] < hashes[b] : a < b;
+  });
+  return order;
+}
 
+// All that lies before the first row: header, filter, first hashes, index. `order`: rows by hash.
+Bytes encode_front(const Id128& space, const PackShape& shape, std::span<const Id128> hashes,
+                   std::span<const std::uint32_t> order) {
   ByteWriter out;
+  out.reserve(shape.row_offset(0));
   out.put(kPackMagic);
   out.put(kVersion);
   out.put_zeros(2);
   out.put(shape.rows);
-  out.put(dimension);
+  out.put(shape.dimension);
   out.put_bytes(space.bytes);
   out.put(shape.total_bytes());
   out.put_zeros(kHeaderBytes - out.size());
@@ -144,13 +149,75 @@ Bytes encode_pack(const Id128& space, std::uint32_t dimension, std::span<const I
     put_crc(out, from);
   }
   out.align(kAlignment);
-  for (std::size_t row = 0; row < hashes.size(); ++row) {
-    const ByteView vector = std::as_bytes(vectors.subspan(row * dimension, dimension));
-    out.put_bytes(vector);
-    out.put(crc32c(vector, crc32c(hashes[row].bytes)));
-  }
-  KEDGE_CHECK(out.size() == shape.total_bytes());
+  KEDGE_CHECK(out.size() == shape.row_offset(0));
   return std::move(out).take();
+}
+
+}  // namespace
+
+Bytes encode_pack(const Id128& space, std::uint32_t dimension, std::span<const Id128> hashes,
+                  std::span<const std::uint16_t> vectors) {
+  KEDGE_CHECK(!hashes.empty() && hashes.size() <= kMaxPackRows);
+  KEDGE_CHECK(vectors.size() == hashes.size() * dimension);
+  PackBuilder builder(space, dimension, static_cast<std::uint32_t>(hashes.size()));
+  for (std::size_t row = 0; row < hashes.size(); ++row)
+    builder.add(hashes[row], vectors.subspan(row * dimension, dimension));
+  PackBuilder::Built built = std::move(builder).finish();
+  KEDGE_CHECK(built.rows == hashes.size());
+  return std::move(built.bytes);
+}
+
+PackBuilder::PackBuilder(const Id128& space, std::uint32_t dimension, std::uint32_t most_rows)
+    : space_(space), most_{most_rows, dimension} {
+  KEDGE_CHECK(most_rows >= 1 && most_rows <= kMaxPackRows);
+  bytes_.resize(most_.total_bytes());
+  hashes_.reserve(most_rows);
+}
+
+void PackBuilder::add(const Id128& hash, std::span<const std::uint16_t> vector) {
+  KEDGE_CHECK(vector.size() == most_.dimension && hashes_.size() < most_.rows);
+  const ByteView values = std::as_bytes(vector);
+  std::byte* const row =
+      bytes_.data() + most_.row_offset(static_cast<std::uint32_t>(hashes_.size()));
+  std::memcpy(row, values.data(), values.size());
+  const std::uint32_t crc = crc32c(values, crc32c(hash.bytes));
+  std::memcpy(row + values.size(), &crc, sizeof crc);
+  hashes_.push_back(hash);
+}
+
+void PackBuilder::compact(const std::vector<bool>& dropped) {
+  std::uint32_t kept = 0;
+  for (std::uint32_t row = 0; row < hashes_.size(); ++row) {
+    if (dropped[row]) continue;
+    hashes_[kept] = hashes_[row];
+    std::memmove(bytes_.data() + most_.row_offset(kept), bytes_.data() + most_.row_offset(row),
+                 most_.row_bytes());
+    ++kept;
+  }
+  hashes_.resize(kept);
+}
+
+PackBuilder::Built PackBuilder::finish() && {
+  KEDGE_CHECK(!hashes_.empty());
+  std::vector<std::uint32_t> order = rows_by_hash(hashes_);
+  std::vector<bool> dropped(hashes_.size());
+  bool twice = false;
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    dropped[order[i]] = hashes_[order[i]] == hashes_[order[i - 1]];
+    twice = twice || dropped[order[i]];
+  }
+  if (twice) {
+    compact(dropped);
+    order = rows_by_hash(hashes_);
+  }
+  const PackShape shape{static_cast<std::uint32_t>(hashes_.size()), most_.dimension};
+  const Bytes front = encode_front(space_, shape, hashes_, order);
+  // Fewer rows than there might have been begin further ahead.
+  std::memmove(bytes_.data() + front.size(), bytes_.data() + most_.row_offset(0),
+               shape.rows * shape.row_bytes());
+  std::copy(front.begin(), front.end(), bytes_.begin());
+  bytes_.resize(shape.total_bytes());
+  return {.rows = shape.rows, .bytes = std::move(bytes_)};
 }
 
 Result<PackHead> PackHead::parse(ByteView bytes, const Id128& space, const PackShape& shape) {

@@ -53,6 +53,31 @@ struct PackEntry {
 Bytes encode_pack(const Id128& space, std::uint32_t dimension, std::span<const Id128> hashes,
                   std::span<const std::uint16_t> vectors);
 
+// Builds a pack in the place that it takes in memory at the end, row by row: for merges, whose rows
+// come from several packs. Memory: the pack, and 20 bytes a row.
+class PackBuilder {
+ public:
+  // Precondition: a shape of `most_rows` rows is in range.
+  PackBuilder(const Id128& space, std::uint32_t dimension, std::uint32_t most_rows);
+  // Preconditions: `dimension` halves; fewer than most_rows rows were added.
+  void add(const Id128& hash, std::span<const std::uint16_t> vector);
+  // The pack; of rows with the same hash the one added first. Precondition: there is a row.
+  struct Built {
+    std::uint32_t rows = 0;
+    Bytes bytes;
+  };
+  Built finish() &&;
+
+ private:
+  // Closes the gaps that the rows which are left out leave; true where `dropped`.
+  void compact(const std::vector<bool>& dropped);
+
+  Id128 space_;
+  PackShape most_;
+  Bytes bytes_;  // rows lie where those of a pack with most_ rows do
+  std::vector<Id128> hashes_;
+};
+
 class PackHead {
  public:
   // The first shape.head_bytes() of a pack. kCorrupt naming the rule.

@@ -105,11 +105,61 @@ class VectorBlock {
   std::uint32_t stride_ = 0;
 };
 
+struct BuiltSegment {
+  Bytes file;
+  SegmentEntry entry;  // without deletes
+  // Of SegmentBuilder: object number by the order of add().
+  std::vector<std::uint32_t> number_of;
+};
+
+// Writes one segment from front to back: first every object, in order, then the vector of every
+// row. Memory: the file, its text and keys planes once more, and 16 bytes an object.
+class SegmentWriter {
+ public:
+  // `id`, not zero, names the file. `expected_bytes`: of it, room for which is made at once.
+  SegmentWriter(const Id128& id, std::uint32_t dimension, std::uint64_t expected_bytes);
+
+  // kInvalid: too many objects or rows for one segment. Preconditions: check_object() and
+  // check_chunk() accept them; (source, key) is above that of the object before.
+  Status add(ObjectRow row, std::span<ChunkRow> chunks);
+  [[nodiscard]] std::uint32_t objects() const { return directory_.objects; }
+  [[nodiscard]] std::uint32_t rows() const { return directory_.rows; }
+
+  // The next row in order of object and chunk, after the last object was added. Precondition:
+  // `dimension` halves, all finite.
+  void add_vector(std::uint32_t object, std::uint32_t chunk, const std::uint16_t* values);
+  // Precondition: at least one object, and as many vectors as rows.
+  BuiltSegment finish(const Id128& space, std::uint8_t level) &&;
+
+ private:
+  void end_docs_page();
+  void end_text_page();
+  void end_vector_block();
+  // Behind the last object: the text and keys planes take their place in the file.
+  void end_objects();
+
+  Id128 id_;
+  SegmentDirectory directory_;
+  SegmentEntry entry_;
+  ByteWriter out_;   // the file so far
+  ByteWriter text_;  // the text plane, until the docs plane is complete
+  std::vector<Id128> hashes_;
+  std::string last_key_;
+  std::vector<DocsEntry> docs_page_;
+  std::vector<TextEntry> text_page_;
+  std::vector<VectorRow> block_;  // values point into block_values_
+  std::vector<std::uint16_t> block_values_;
+  std::uint32_t vectors_ = 0;
+  bool objects_ended_ = false;
+};
+
 // Builds one segment in memory; objects may come in any order. Memory: what was added, plus the
 // file at finish().
 class SegmentBuilder {
  public:
   SegmentBuilder(std::uint32_t dimension, Id128 space);
+  // Room for so many objects.
+  void reserve(std::size_t objects) { objects_.reserve(objects); }
   // kInvalid: a limit of format/rows.h, a vector with NaN or infinity, or vectors of the wrong
   // size: names the key.
   Status add(IndexedObject object);
@@ -117,11 +167,7 @@ class SegmentBuilder {
   [[nodiscard]] std::uint32_t rows() const;
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
-  struct Built {
-    Bytes file;
-    SegmentEntry entry;                    // without deletes
-    std::vector<std::uint32_t> number_of;  // object number by the order of add()
-  };
+  using Built = BuiltSegment;
   // Preconditions: at least one object; no two of the same (source, key). `id`, not zero, names the
   // file.
   Built finish(Id128 id, std::uint8_t level) &&;

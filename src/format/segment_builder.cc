@@ -23,132 +23,6 @@ std::uint64_t memory_of(const IndexedObject& object) {
   return bytes;
 }
 
-// One segment while it is written: the file so far, and its directory.
-class Writing {
- public:
-  Writing(std::vector<IndexedObject> objects, std::uint32_t dimension, std::uint32_t rows)
-      : objects_(std::move(objects)) {
-    directory_.objects = static_cast<std::uint32_t>(objects_.size());
-    directory_.rows = rows;
-    directory_.dimension = dimension;
-    // The vectors are nearly all of a segment.
-    out_.reserve(std::size_t{rows} * (2 * std::size_t{dimension} + 80) + objects_.size() * 256);
-  }
-
-  // In the order of the planes. The docs plane comes last of what reads the rows: it takes them.
-  SegmentBuilder::Built write(const Id128& id, const Id128& space, std::uint8_t level);
-
- private:
-  void add_page(std::vector<PageRef>& pages, const Bytes& page);
-  void write_docs();
-  void write_text();
-  void write_keys();
-  void write_vectors();
-
-  std::vector<IndexedObject> objects_;  // by number
-  std::vector<Id128> hashes_;
-  SegmentDirectory directory_;
-  ByteWriter out_;
-};
-
-void Writing::add_page(std::vector<PageRef>& pages, const Bytes& page) {
-  pages.push_back({.offset = out_.size(),
-                   .size = static_cast<std::uint32_t>(page.size()),
-                   .crc = crc32c(page)});
-  out_.put_bytes(page);
-}
-
-void Writing::write_docs() {
-  std::vector<DocsEntry> page;
-  std::uint32_t chunk = 0;
-  for (std::uint32_t number = 0; number < directory_.objects; ++number) {
-    IndexedObject& object = objects_[number];
-    hashes_.push_back(object_key_hash(object.row.source, object.row.key));
-    if (page.empty()) {
-      directory_.first_chunk_of_page.push_back(chunk);
-      directory_.first_key_of_page.push_back(key_bound(object.row.source, object.row.key));
-    }
-    const auto chunks = static_cast<std::uint32_t>(object.chunks.size());
-    page.push_back({.row = std::move(object.row), .first_chunk = chunk, .chunk_count = chunks});
-    chunk += chunks;
-    if (page.size() == kDocsPageObjects || number + 1 == directory_.objects) {
-      const auto first = number + 1 - static_cast<std::uint32_t>(page.size());
-      add_page(directory_.docs, encode_docs_page(first, page));
-      page.clear();
-    }
-  }
-}
-
-void Writing::write_text() {
-  std::vector<TextEntry> page;
-  std::uint32_t number = 0;
-  for (IndexedObject& object : objects_) {
-    for (ChunkRow& chunk : object.chunks) {
-      page.push_back({.chunk = std::move(chunk), .row = number++});
-      if (page.size() < kTextPageChunks && number < directory_.rows) continue;
-      const auto first = number - static_cast<std::uint32_t>(page.size());
-      add_page(directory_.text, encode_text_page(first, page));
-      page.clear();
-    }
-  }
-}
-
-void Writing::write_keys() {
-  std::vector<std::uint32_t> sizes;
-  const Bytes plane = encode_keys_plane(hashes_, sizes);
-  std::size_t at = 0;
-  for (const std::uint32_t size : sizes) {
-    const ByteView page = ByteView(plane).subspan(at, size);
-    directory_.keys.push_back({.offset = out_.size() + at, .size = size, .crc = crc32c(page)});
-    at += size;
-  }
-  out_.put_bytes(plane);
-}
-
-void Writing::write_vectors() {
-  std::vector<VectorRow> block;
-  std::uint32_t row = 0;
-  for (std::uint32_t number = 0; number < directory_.objects; ++number) {
-    const IndexedObject& object = objects_[number];
-    for (std::uint32_t chunk = 0; chunk < object.chunks.size(); ++chunk) {
-      const std::size_t at = std::size_t{chunk} * directory_.dimension;
-      block.push_back({.object = number, .chunk = chunk, .values = object.vectors.data() + at});
-      if (++row < directory_.rows && block.size() < kVectorBlockRows) continue;
-      const auto first = row - static_cast<std::uint32_t>(block.size());
-      add_page(directory_.vectors, encode_vector_block(first, directory_.dimension, block));
-      block.clear();
-    }
-  }
-}
-
-SegmentBuilder::Built Writing::write(const Id128& id, const Id128& space, std::uint8_t level) {
-  SegmentBuilder::Built built;
-  SegmentEntry& entry = built.entry;
-  entry.id = id;
-  entry.objects = directory_.objects;
-  entry.rows = directory_.rows;
-  entry.level = level;
-  entry.space = space;
-  entry.lower = key_bound(objects_.front().row.source, objects_.front().row.key);
-  entry.upper = key_bound(objects_.back().row.source, objects_.back().row.key);
-
-  out_.put_bytes(encode_segment_header(id));
-  write_docs();
-  write_text();
-  write_keys();
-  write_vectors();
-  for (const Plane plane : {Plane::kDocs, Plane::kText, Plane::kKeys, Plane::kVectors})
-    entry.planes[static_cast<std::size_t>(plane)] = directory_.plane(plane);
-  const Bytes directory = directory_.encode();
-  entry.directory_crc = crc32c(directory);
-  entry.planes[static_cast<std::size_t>(Plane::kDirectory)] = {out_.size(), directory.size()};
-  out_.put_bytes(directory);
-  entry.bytes = out_.size() + kSegmentTailBytes;
-  out_.put_bytes(encode_segment_tail(entry));
-  built.file = std::move(out_).take();
-  return built;
-}
-
 }  // namespace
 
 std::string key_bound(std::uint32_t source, std::string_view key) {
@@ -230,7 +104,7 @@ std::uint32_t SegmentBuilder::rows() const { return rows_; }
 std::uint64_t SegmentBuilder::memory_bytes() const { return memory_bytes_; }
 
 SegmentBuilder::Built SegmentBuilder::finish(Id128 id, std::uint8_t level) && {
-  KEDGE_CHECK(!objects_.empty() && !id.is_zero() && level <= kMaxLevel);
+  KEDGE_CHECK(!objects_.empty());
   std::vector<std::uint32_t> order(objects_.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto key = [&](std::uint32_t i) {
@@ -238,16 +112,24 @@ SegmentBuilder::Built SegmentBuilder::finish(Id128 id, std::uint8_t level) && {
   };
   std::sort(order.begin(), order.end(),
             [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
+  // The vectors are nearly all of a segment.
+  SegmentWriter writer(
+      id, dimension_,
+      std::uint64_t{rows_} * (2 * std::uint64_t{dimension_} + 80) + objects_.size() * 256);
   std::vector<std::uint32_t> number_of(order.size());
-  std::vector<IndexedObject> sorted;
-  sorted.reserve(order.size());
-  for (std::uint32_t number = 0; number < order.size(); ++number) {
-    if (number > 0) KEDGE_CHECK(key(order[number - 1]) < key(order[number]));
-    number_of[order[number]] = number;
+  for (const std::uint32_t i : order) {
+    number_of[i] = writer.objects();
+    const Status added = writer.add(std::move(objects_[i].row), objects_[i].chunks);
+    KEDGE_CHECK(added.ok());  // add() has kept both counts within a segment's
   }
-  for (const std::uint32_t i : order) sorted.push_back(std::move(objects_[i]));
-  objects_.clear();
-  Built built = Writing(std::move(sorted), dimension_, rows_).write(id, space_, level);
+  for (std::uint32_t number = 0; number < order.size(); ++number) {
+    const IndexedObject& object = objects_[order[number]];
+    for (std::uint32_t chunk = 0; chunk < object.chunks.size(); ++chunk) {
+      const std::size_t at = std::size_t{chunk} * dimension_;
+      writer.add_vector(number, chunk, object.vectors.data() + at);
+    }
+  }
+  Built built = std::move(writer).finish(space_, level);
   built.number_of = std::move(number_of);
   return built;
 }

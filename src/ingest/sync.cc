@@ -16,6 +16,8 @@ constexpr std::uint64_t kDefaultMaxObjectBytes = 64ULL << 20;
 // A sync that finds nothing to do writes the time of the reconcile only if the recorded one is
 // older than this, so that polling does not make generations.
 constexpr Duration kReconcileGranularity = std::chrono::hours(1);
+// Of the listing in memory, at most: it is read once, in order, so that more would only be held.
+constexpr std::uint64_t kListingBytes = 4ULL << 20;
 
 bool overlaps(std::string_view a, std::string_view b) {
   return a.starts_with(b) || b.starts_with(a);
@@ -161,9 +163,9 @@ class Run {
       progress_.listed = count;
       tell();
     };
-    listing_ =
-        KEDGE_TRY(list_source(environment_.source, plan_.scope, environment_.scratch_folder,
-                              options_.memory_bytes / 16, on_listed, options_.stop, deadline_));
+    listing_ = KEDGE_TRY(list_source(environment_.source, plan_.scope, environment_.scratch_folder,
+                                     std::min(options_.memory_bytes / 16, kListingBytes), on_listed,
+                                     options_.stop, deadline_));
     report_.listed = listing_.count;
     progress_.listed = listing_.count;
     progress_.to_do = listing_.count;
