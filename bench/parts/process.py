@@ -84,8 +84,7 @@ def machine():
 
     return {"cpu": cpu.group(1) if cpu else platform.machine(), "cores": CORES,
             "memory_gib": round(int(memory.group(1)) / 2**20) if memory else None,
-            "commit": git("rev-parse", "--short", "HEAD") + (" with changes" if git("status", "--porcelain") else ""),
-            "kedge_simd": os.environ.get("KEDGE_SIMD", "")}
+            "commit": git("rev-parse", "--short", "HEAD") + (" with changes" if git("status", "--porcelain") else "")}
 
 
 def quietly(measure, limit_seconds):
