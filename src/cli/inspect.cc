@@ -27,8 +27,8 @@ void print_status(Session& session, const StatusReport& r) {
            format_count(s.pending) + " pending\n  synced " +
            (s.synced_at.empty() ? "never" : s.synced_at) + "\n";
     if (s.withheld_deletes > 0) {
-      out += "  " + format_count(s.withheld_deletes) + " deletes withheld: kedge sync --approve " +
-             std::to_string(s.withheld_deletes) + "\n";
+      out += "  " + plural(s.withheld_deletes, "delete") + " withheld: " +
+             session.command("sync --approve " + std::to_string(s.withheld_deletes)) + "\n";
     }
     for (const Problem& problem : s.problems)
       out += "  " + visible(problem.key) + ": " + visible(problem.reason) + "\n";
@@ -65,7 +65,8 @@ void print_drift(Session& session, const VerifyResult& result) {
   }
   for (const std::string& file : result.damaged_files)
     session.print("damaged: " + visible(file) + "\n");
-  session.print(result.clean() ? "index and source agree\n" : "they differ: kedge sync heals it\n");
+  session.print(result.clean() ? "index and source agree\n"
+                               : "they differ: `" + session.command("sync") + "` heals it\n");
 }
 
 }  // namespace
@@ -136,7 +137,7 @@ Command doctor_command() {
   out.summary = "check store, index, sources, model and machine";
   out.examples = {"kedge doctor"};
   out.run = [](Session& session) -> Result<int> {
-    Result<Client*> client = session.client(Access::kWrite);
+    Result<Client*> client = session.trying_client();
     if (!client.ok()) return client.error();
     const Result<DoctorReport> report = (*client)->doctor();
     if (!report.ok()) return report.error();

@@ -104,6 +104,19 @@ TEST(TerminalText, ShortensTheMiddle) {
   for (const auto& c : cases) EXPECT_EQ(shorten(c.text, c.width), c.expected) << c.text;
 }
 
+// Commands are shown to be copied.
+TEST(TerminalText, QuotesForAShell) {
+  const std::pair<const char*, const char*> cases[] = {{"docs/.kedge", "docs/.kedge"},
+                                                       {"my docs", "'my docs'"},
+                                                       {"it's", "'it'\\''s'"},
+                                                       {"$(x)", "'$(x)'"},
+                                                       {"", "''"},
+                                                       {"日本", "日本"},
+                                                       {"a\nb", "'a\\x0ab'"},
+                                                       {"s3://b/p", "s3://b/p"}};
+  for (const auto& [text, word] : cases) EXPECT_EQ(quote(text), word);
+}
+
 TEST(TerminalText, OnlyPlainTextGoesToATerminalAsItIs) {
   EXPECT_TRUE(is_plain_text("a line\n\tand é\r\n"));
   for (const char* text : {"\x1b[2J", "bell\x07", "\xff", "\u009b", "\x7f"}) {

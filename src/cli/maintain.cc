@@ -156,7 +156,7 @@ Command drop_command() {
   out.examples = {"kedge drop --index ./docs/.kedge --yes"};
   out.options = {make_switch("yes", "do not ask", into(yes.get()), false)};
   out.run = [yes](Session& session) -> Result<int> {
-    const Result<std::string> index = session.index();
+    const Result<std::string> index = session.index(Access::kWrite);
     if (!index.ok()) return index.error();
     if (!*yes) {
       if (!session.console().in_terminal)

@@ -36,7 +36,8 @@ std::vector<Option> common_options(Settings* settings) {
   std::vector<Option> options = {
       {.name = "index",
        .value = "URL",
-       .help = "path or URL of the index (default: .kedge here or above, else the one synced last)",
+       .help = "path or URL of the index (default: .kedge here or above; to read, else the one "
+               "synced last)",
        .set = into(&settings->index),
        .offer = Offer::kFolders},
       {.name = "model",
@@ -88,22 +89,49 @@ Session::Session(Runtime& runtime, const Settings& settings)
       settings_(settings),
       progress_(runtime.console, runtime.seconds, settings.quiet) {}
 
-Result<std::string> Session::index() {
-  if (!settings_.index.empty()) return settings_.index;
+Result<std::string> Session::index(Access access) {
+  if (!settings_.index.empty()) {
+    index_option_ = " --index " + quote(settings_.index);
+    return settings_.index;
+  }
   Result<IndexChoice> choice = find_index(runtime_.environment);
   if (!choice.ok()) return choice.error();
-  if (choice->from_state) note("using the index synced last: " + visible(choice->index));
+  if (!choice->from_state) return choice->index;
+  if (access == Access::kWrite) {
+    return Error{Code::kInvalid,
+                 "there is no index here, and this command changes one: name it. The one synced "
+                 "last is --index " +
+                     quote(choice->index)};
+  }
+  note("using the index synced last: " + visible(choice->index));
+  index_option_ = " --index " + quote(choice->index);
   return choice->index;
 }
 
 Result<Client*> Session::client(Access access) {
-  Result<std::string> found = index();
+  Result<std::string> found = index(access);
   if (!found.ok()) return found.error();
   return open(*found, access, false);
 }
 
+Result<Client*> Session::trying_client() {
+  Result<std::string> found = index(Access::kRead);
+  if (!found.ok()) return found.error();
+  return open(*found, Access::kWrite, false);
+}
+
 Result<Client*> Session::creating_client(const std::string& index) {
+  index_option_ = " --index " + quote(index);
+  const Result<IndexChoice> here = find_index(runtime_.environment);
+  const auto whole = [&](const std::string& name) {
+    return absolute_index(runtime_.environment, name);
+  };
+  if (here.ok() && !here->from_state && whole(here->index) == whole(index)) index_option_.clear();
   return open(index, Access::kWrite, true);
+}
+
+std::string Session::command(const std::string& words) const {
+  return "kedge " + words + index_option_;
 }
 
 Result<Client*> Session::open(const std::string& index, Access access, bool create) {

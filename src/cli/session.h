@@ -54,10 +54,13 @@ class Session {
   Console& console() { return runtime_.console; }
   ProgressDisplay& progress() { return progress_; }
 
-  // The index that the settings name, or the one that is found (cli/find_index.h).
-  Result<std::string> index();
-  // Opens index(). The client lives as long as the session.
+  // The index that the settings name, or the one that is found (cli/find_index.h). kInvalid: it
+  // would be a guess, the index synced last, and is to be written to (docs/adr/0007).
+  Result<std::string> index(Access access);
+  // Opens index(access). The client lives as long as the session.
   Result<Client*> client(Access access);
+  // Opens index(kRead) so that it can be written to: for tries that leave nothing behind.
+  Result<Client*> trying_client();
   // Opens this index, and makes it if there is none.
   Result<Client*> creating_client(const std::string& index);
 
@@ -67,6 +70,8 @@ class Session {
   void note(std::string_view line);
   // A warning, on standard error, always.
   void warn(std::string_view line);
+  // "kedge WORDS", with the --index that means this session's index from the current folder.
+  [[nodiscard]] std::string command(const std::string& words) const;
   // Says that the command was used wrongly; returns the exit code.
   int usage_error(const std::string& message);
 
@@ -76,6 +81,7 @@ class Session {
   Runtime& runtime_;
   const Settings& settings_;
   ProgressDisplay progress_;
+  std::string index_option_;  // " --index X", or "" if it is found without
   std::unique_ptr<Client> client_;
 };
 

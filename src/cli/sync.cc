@@ -45,9 +45,9 @@ void print_counts(Session& session, const SyncCounts& c, bool dry_run, bool deta
         ", " + plural(c.commits, "commit") + ", generation " + std::to_string(c.generation) + "\n";
   }
   if (c.withheld > 0) {
-    out += "  " + format_count(c.withheld) +
-           " deletes are withheld, because so many objects are gone. Look, then run\n" +
-           "  kedge sync --approve " + std::to_string(c.withheld) + "\n";
+    out += "  " + plural(c.withheld, "delete is", "deletes are") +
+           " withheld, because so much of the source is gone. Look, then run\n  " +
+           session.command("sync --approve " + std::to_string(c.withheld)) + "\n";
   }
   if (c.unproven > 0)
     out += "  " + format_count(c.unproven) + " not listed, but not proven absent either: kept\n";
@@ -66,7 +66,7 @@ void print_counts(Session& session, const SyncCounts& c, bool dry_run, bool deta
 Result<int> run(Session& session, Flags& flags) {
   std::string index = session.settings().index;
   if (index.empty() && flags.request.sources.empty()) {
-    Result<std::string> found = session.index();
+    Result<std::string> found = session.index(Access::kWrite);
     if (!found.ok()) return found.error();
     index = *found;
   } else if (index.empty()) {

@@ -4,6 +4,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <cstdio>
 
@@ -107,6 +108,19 @@ std::string replace_invalid(std::string_view text) {
 std::string visible(std::string_view text) { return make_visible(text, Spaces::kEscape); }
 std::string visible_flowing(std::string_view text) { return make_visible(text, Spaces::kFlow); }
 std::string visible_lines(std::string_view text) { return make_visible(text, Spaces::kLines); }
+
+std::string quote(std::string_view text) {
+  const std::string shown = visible(text);
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("/._-+:,@%=").find(c) != std::string_view::npos ||
+           static_cast<unsigned char>(c) >= 0x80;
+  };
+  if (!shown.empty() && std::all_of(shown.begin(), shown.end(), plain)) return shown;
+  std::string out = "'";
+  for (const char c : shown) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
 
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;

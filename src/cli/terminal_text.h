@@ -29,6 +29,9 @@ std::string visible_flowing(std::string_view text);
 // The same, but line ends stay: for text that is shown as it lies in the object.
 std::string visible_lines(std::string_view text);
 
+// A visible text as one word of a shell: in quotes if it needs them.
+std::string quote(std::string_view text);
+
 // Columns that a visible text takes: 2 for wide characters, 0 for combining ones.
 std::size_t display_width(std::string_view text);
 // The text if it fits into `width` columns, else its begin and end around an ellipsis: the end of a

@@ -99,6 +99,32 @@ def test_the_index_is_found_from_inside_the_folder_and_by_what_was_synced_last(b
     assert json.loads(inside.stdout)["index"].endswith(".kedge")
     elsewhere = bucket.run("status")
     assert b"synced last" in elsewhere.stderr
+    bucket.run("doctor")
+
+
+# A command that changes an index never guesses which: the one synced last may be another's, or of another day.
+@pytest.mark.parametrize("words", [["sync"], ["sync", "--include", "x"], ["gc"], ["drop", "--yes"], ["rollback", "2"],
+                                   ["pin", "add", "x"], ["pin", "remove", "x"], ["source", "remove", "x"], ["verify", "--repair"]])
+def test_nothing_is_written_to_an_index_that_was_guessed(bucket, words):
+    fill(bucket)
+    bucket.sync()
+    before = bucket.ask("status", "--index", "docs/.kedge")["commit_id"]
+    refused = bucket.run(*words, code=2)
+    assert f"--index {bucket.docs}/.kedge".encode() in refused.stderr
+    assert bucket.ask("status", "--index", "docs/.kedge")["commit_id"] == before
+
+
+def test_commands_that_are_shown_can_be_copied(bucket):
+    fill(bucket)
+    bucket.sync()
+    (bucket.docs / "prices.csv").unlink()
+    drift = bucket.run("verify", "--index", "docs/.kedge", code=3).stdout.decode()
+    assert "`kedge sync --index docs/.kedge` heals it" in drift
+    for name in ("leave.md", "photo.png", "deep/pump.txt"):
+        (bucket.docs / name).unlink()
+    shown = bucket.run("sync", "docs", code=3).stdout.decode()
+    command = re.search(r"^  kedge (sync --approve 4 --index .*)$", shown, re.M)[1]
+    assert b"4 deleted" in bucket.run(*command.split()).stdout
 
 
 def test_hostile_names_reach_no_terminal(bucket):
