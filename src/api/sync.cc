@@ -107,8 +107,10 @@ class SyncRun {
 
   Result<SyncResult> go() {
     if (!request_.dry_run) KEDGE_TRY(session_.may_write());
-    // Before the index is made: a mistyped source must not become a folder with an index in it.
+    // Before the index is made: a mistyped source must not become a folder with an index in it, nor
+    // a missing model leave an empty one behind.
     std::vector<Wanted> sources = KEDGE_TRY(named_sources());
+    if (!KEDGE_TRY(session_.index_exists())) KEDGE_TRY(session_.embedder(std::nullopt));
     index_ = KEDGE_TRY(open());
     const SnapshotPtr snapshot = KEDGE_TRY(index_->latest(session_.deadline()));
     if (request_.sources.empty()) sources = KEDGE_TRY(recorded_sources(*snapshot));

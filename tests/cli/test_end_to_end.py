@@ -178,6 +178,12 @@ def test_a_source_that_is_not_there_makes_nothing(bucket, source, code):
     assert not os.path.exists("/.kedge") and os.listdir(bucket.docs) == []
 
 
+def test_a_model_that_is_not_there_makes_nothing(bucket):
+    fill(bucket)
+    assert b"model" in bucket.run("sync", "docs", "--model", "nowhere", code=1).stderr
+    assert not (bucket.docs / ".kedge").exists()
+
+
 def test_a_file_is_a_source(bucket):
     fill(bucket)
     bucket.write("deep/[odd] *.md", "The odd file of the bucket.\n")
