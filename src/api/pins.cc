@@ -35,6 +35,12 @@ Result<PinInfo> run_add_pin(Session& session, const std::string& name,
   KEDGE_TRY(session.may_write());
   Index* index = KEDGE_TRY(session.index(false));
   const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
+  for (const Pin& pin : snapshot->head()->envelope.pins) {
+    if (pin.name != name) continue;
+    return {Code::kInvalid,
+            str_cat("there is a pin '", printable(name), "' already, on generation ",
+                    pin.generation, ": kedge pin remove lets it go")};
+  }
   const HeadPtr head = KEDGE_TRY(committed(
       index->log().add_pin(name, generation.value_or(snapshot->generation()), session.deadline())));
   const auto& pins = head->envelope.pins;

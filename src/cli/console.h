@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ struct Stream {
   bool redraws = false;     // a terminal on which a line can be written over
   bool colour = false;      // a terminal, and neither NO_COLOR nor TERM=dumb forbid it
   std::size_t width = 100;  // columns
+  // Of tables: what is read by a program or kept in a file is not shortened.
+  [[nodiscard]] std::size_t table_width() const { return terminal ? width : SIZE_MAX; }
 };
 
 // What the environment makes of a stream; `columns`: of the terminal, 0 if it does not say.

@@ -14,10 +14,10 @@ namespace {
 
 void print_status(Session& session, const StatusReport& r) {
   std::string out = "index       " + visible(r.index) + "\ngeneration  " +
-                    std::to_string(r.generation) + "  (" + r.committed_at + ")\nspace       " +
-                    (r.space.empty() ? "none yet" : visible(r.space)) + "\nholds       " +
-                    format_count(r.chunks) + " chunks in " + plural(r.segments, "segment") + ", " +
-                    format_bytes(r.bytes) + "\n";
+                    std::to_string(r.generation) + "  (" + to_seconds(r.committed_at) +
+                    ")\nspace       " + (r.space.empty() ? "none yet" : visible(r.space)) +
+                    "\nholds       " + format_count(r.chunks) + " chunks in " +
+                    plural(r.segments, "segment") + ", " + format_bytes(r.bytes) + "\n";
   if (r.recovered)
     out += "RECOVERED   the head does not parse: this is the newest history body, read-only\n";
   for (const SourceStatus& s : r.sources) {
@@ -25,7 +25,7 @@ void print_status(Session& session, const StatusReport& r) {
            format_count(s.objects) + " objects = " + format_count(s.indexed) + " indexed + " +
            format_count(s.failed) + " failed + " + format_count(s.skipped) + " skipped + " +
            format_count(s.pending) + " pending\n  synced " +
-           (s.synced_at.empty() ? "never" : s.synced_at) + "\n";
+           (s.synced_at.empty() ? "never" : to_seconds(s.synced_at)) + "\n";
     if (s.withheld_deletes > 0) {
       out += "  " + plural(s.withheld_deletes, "delete") + " withheld: " +
              session.command("sync --approve " + std::to_string(s.withheld_deletes)) + "\n";
@@ -55,7 +55,8 @@ void print_drift(Session& session, const VerifyResult& result) {
     for (const DriftItem& item : d.items)
       table.add({item.kind, visible(item.key), visible(item.detail)});
     session.print(visible(d.source) + "\n");
-    if (!table.empty()) session.print(table.render(session.console().out_stream.width, "  "));
+    if (!table.empty())
+      session.print(table.render(session.console().out_stream.table_width(), "  "));
     session.print(
         "  " + format_count(d.listed) + " listed, " + format_count(d.indexed) + " in the index: " +
         format_count(d.missing) + " missing, " + format_count(d.changed) + " changed, " +
@@ -151,7 +152,7 @@ Command doctor_command() {
                                    : "ok",
                    visible(check.name), visible(check.detail)});
       }
-      session.print(table.render(session.console().out_stream.width));
+      session.print(table.render(session.console().out_stream.table_width()));
     }
     return report->ok() ? kExitDone : kExitFailed;
   };
@@ -189,10 +190,10 @@ Command history_command() {
                                : g.current           ? "current"
                                : g.pinned_by.empty() ? ""
                                                      : "pinned: " + visible(g.pinned_by);
-      table.add({std::to_string(g.generation), g.committed_at, format_count(g.objects),
+      table.add({std::to_string(g.generation), to_seconds(g.committed_at), format_count(g.objects),
                  format_count(g.chunks), format_bytes(g.bytes), mark});
     }
-    session.print(table.render(session.console().out_stream.width));
+    session.print(table.render(session.console().out_stream.table_width()));
     return kExitDone;
   };
   return out;
@@ -211,10 +212,13 @@ Command pin_list_command() {
     if (session.json()) {
       session.print(json_of(*pins));
     } else {
-      for (const PinInfo& pin : *pins) {
-        session.print(visible(pin.name) + "  generation " + std::to_string(pin.generation) + "  " +
-                      pin.created + "\n");
-      }
+      Table table({{.title = "pin", .flexible = true},
+                   {.title = "generation", .align = Table::Align::kRight},
+                   {.title = "since"}});
+      for (const PinInfo& pin : *pins)
+        table.add({visible(pin.name), std::to_string(pin.generation), to_seconds(pin.created)});
+      if (!table.empty()) session.print(table.render(session.console().out_stream.table_width()));
+      if (table.empty()) session.note("there is no pin");
     }
     return kExitDone;
   };

@@ -173,7 +173,8 @@ std::vector<std::string> excerpt(std::string_view text, std::pair<std::size_t, s
   std::vector<std::string> out;
   for (std::size_t i = first; i < last; ++i) {
     // A colour begins and ends on each line; written marks stand at the two ends of the part.
-    const bool above = !coloured && i > first && lines[i - 1].back().marked;
+    const bool above =
+        !coloured && i > first && lines[i - 1].back().marked && lines[i].front().marked;
     const bool below = !coloured && i + 1 < last && lines[i + 1].front().marked;
     std::string line = render_line(lines[i], marks, above, below && lines[i].back().marked);
     if (i == first && first > 0) line = "…" + line;

@@ -169,6 +169,11 @@ TEST(Layout, ExcerptsShowTheBestPart) {
               ElementsAre("First words stand here. «The pump is reset so.» Last words follow it."));
   EXPECT_THAT(excerpt(text, best, 30, 1, {"«", "»"}),
               ElementsAre("…«The pump is reset so.» Last…"));
+  // The part ends where a line ends: it is closed there, once.
+  EXPECT_THAT(excerpt("one two three four", {0, 7}, 14, 3, {"<", ">"}),
+              ElementsAre("<one two>", "three four"));
+  EXPECT_THAT(excerpt("one two three four", {4, 13}, 14, 3, {"<", ">"}),
+              ElementsAre("one <two", "three> four"));
   EXPECT_THAT(excerpt(text, {500, 900}, 80, 3, {"«", "»"}),
               ElementsAre(text));  // a range of another text marks nothing
   EXPECT_THAT(excerpt("a \x1b[31m b", {2, 7}, 80, 3, {"<", ">"}), ElementsAre("a <\\x1b[31m> b"));
@@ -189,7 +194,16 @@ TEST(Layout, ExcerptsFitAnyWidth) {
     const std::size_t width = 20 + random() % 60, lines = 1 + random() % 4;
     const auto out = excerpt(text, {begin, begin + random() % 30}, width, lines, {"«", "»"});
     EXPECT_LE(out.size(), lines);
-    for (const std::string& line : out) EXPECT_LE(display_width(line), width) << line;
+    std::string all;
+    for (const std::string& line : out) {
+      EXPECT_LE(display_width(line), width) << line;
+      all += line + "\n";
+    }
+    // At most one part is marked, and what is opened is closed.
+    const std::size_t open = all.find("«"), close = all.find("»");
+    EXPECT_EQ(open == std::string::npos, close == std::string::npos) << all;
+    EXPECT_EQ(open, all.rfind("«")) << all;
+    EXPECT_EQ(close, all.rfind("»")) << all;
   }
 }
 

@@ -37,7 +37,7 @@ Command gc_command() {
       session.print(format_count(report->removed) +
                     (request->dry_run ? " would go (" : " removed (") +
                     format_bytes(report->removed_bytes) + "), " + format_count(report->kept) +
-                    " named, " + format_count(report->young) + " too young, " +
+                    " kept, " + format_count(report->young) + " too young, " +
                     format_count(report->foreign) + " of the cache or of others\n");
       if (report->held) {
         session.print(

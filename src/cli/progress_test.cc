@@ -231,6 +231,9 @@ TEST(Units, ReadAndWrite) {
                                                          {1048575, "1.0 MiB"},
                                                          {UINT64_MAX, "16.0 EiB"}};
   for (const auto& [size, text] : bytes) EXPECT_EQ(format_bytes(size), text);
+  EXPECT_EQ(to_seconds("2025-03-01T10:20:30.123456Z"), "2025-03-01T10:20:30Z");
+  EXPECT_EQ(to_seconds("2025-03-01T10:20:30Z"), "2025-03-01T10:20:30Z");
+  EXPECT_EQ(to_seconds(""), "");
   EXPECT_EQ(format_count(1234567), "1,234,567");
   EXPECT_EQ(plural(1, "match", "matches") + ", " + plural(2, "match", "matches"),
             "1 match, 2 matches");

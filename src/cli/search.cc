@@ -25,7 +25,9 @@ std::string coloured_proof(const SearchHit& hit, bool colour) {
   out += good ? green(colour) : yellow(colour);
   out += proof_name(hit.proof);
   out += plain(colour);
-  if (!hit.proof_detail.empty()) out += " (" + visible(hit.proof_detail) + ")";
+  // That there is no such object says it all.
+  if (!hit.proof_detail.empty() && hit.proof != Proof::kGone)
+    out += " (" + visible(hit.proof_detail) + ")";
   return out;
 }
 
@@ -44,7 +46,7 @@ void print_hits(Session& session, const SearchResponse& response) {
          excerpt(hit.snippet, hit.best_sentence, stream.width - 5, 3, marks)) {
       out += "    " + text + "\n";
     }
-    session.print(out + "\n");
+    session.print(hit.snippet.empty() ? out : out + "\n");
   }
   if (response.hits.empty()) session.print("nothing found\n");
 }

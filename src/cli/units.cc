@@ -89,6 +89,12 @@ std::string format_rate(double per_second) {
   return format_count(static_cast<std::uint64_t>(std::min(per_second, 1e15) + 0.5));
 }
 
+std::string to_seconds(std::string_view rfc3339) {
+  std::string out(rfc3339.substr(0, rfc3339.find('.')));
+  if (out.size() < rfc3339.size()) out += 'Z';
+  return out;
+}
+
 std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
   std::string out = format_count(count) + " ";
   if (count == 1) return out + std::string(one);

@@ -365,15 +365,34 @@ Status Pipeline::embed_window() {
       report_.tokens += environment_.embedder.count_tokens(*item.second);
     unpaid.clear();
   }
+  const SyncProgress before = progress_;
   for (std::size_t at = 0; at < unpaid.size() && !giving_up(); at += kEmbedBatch) {
     const std::size_t count = std::min(kEmbedBatch, unpaid.size() - at);
     const auto first = unpaid.begin() + static_cast<std::ptrdiff_t>(at);
     KEDGE_TRY(embed_slice({first, first + static_cast<std::ptrdiff_t>(count)}));
+    tell_part(before, window, at + count, unpaid.size());
   }
+  progress_.done = before.done;
+  progress_.bytes_done = before.bytes_done;
   for (Prepared& object : window) finish_object(std::move(object));
   paid_.clear();
   tell();
   return maybe_commit(false);
+}
+
+// The objects of a window are done all at once, after up to a quarter of a minute of embedding: in
+// between they are told in proportion to the chunks that are.
+void Pipeline::tell_part(const SyncProgress& before, const std::vector<Prepared>& window,
+                         std::size_t embedded, std::size_t unpaid) {
+  std::uint64_t bytes = 0;
+  for (const Prepared& object : window) bytes += object.todo.listed.size;
+  const double part = static_cast<double>(embedded) / static_cast<double>(unpaid);
+  const auto of = [&](std::uint64_t all) {
+    return static_cast<std::uint64_t>(part * static_cast<double>(all));
+  };
+  progress_.done = before.done + of(window.size());
+  progress_.bytes_done = before.bytes_done + of(bytes);
+  tell();
 }
 
 Status Pipeline::embed_slice(std::vector<std::pair<Id128, const std::string*>> slice) {

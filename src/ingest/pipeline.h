@@ -67,6 +67,8 @@ class Pipeline {
   Status take_prepared(std::vector<Result<Prepared>>& prepared, std::vector<Todo>& batch);
   Status look_up(std::vector<Prepared>& objects);
   Status embed_window();
+  void tell_part(const SyncProgress& before, const std::vector<Prepared>& window,
+                 std::size_t embedded, std::size_t unpaid);
   // A failure of the model is counted, not returned: what it did not give stays unpaid.
   Status embed_slice(std::vector<std::pair<Id128, const std::string*>> slice);
   void finish_object(Prepared prepared);

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/strings.h"
 #include "embed/test_embedder.h"
@@ -89,6 +90,7 @@ class SyncTest : public testing::Test {
     SyncOptions options;
     options.source_uri = "memory:bucket/";
     options.approve_deletes = approve;
+    options.progress = on_progress_;
     // A stuck store must not hold a test: the simulated clock passes this while the commit backs
     // off.
     return sync_source(environment, options, Deadline::after(clock_, std::chrono::minutes(10)));
@@ -113,6 +115,7 @@ class SyncTest : public testing::Test {
     }
   }
 
+  std::function<void(const SyncProgress&)> on_progress_;
   ManualClock clock_;
   SeededRandom random_{20261124};
   MemoryStore bucket_{clock_};
@@ -175,6 +178,32 @@ TEST_F(SyncTest, AModelThatFailsLeavesObjectsPendingAndTheNextRunTakesThem) {
   const auto healed = sync();
   EXPECT_EQ(healed->added, 1U);
   EXPECT_EQ(healed->indexed, 20U);
+}
+
+// The bar moves with every batch of the model, though objects are done by windows of many batches,
+// and it never moves back.
+TEST_F(SyncTest, ProgressMovesWithTheBatches) {
+  for (int i = 0; i < 300; ++i)
+    write(str_cat("more", i, ".txt"), str_cat("one more object, number ", i));
+  std::set<std::uint64_t> seen;
+  std::uint64_t last = 0, last_bytes = 0, to_do = 0, bytes = 0;
+  on_progress_ = [&](const SyncProgress& progress) {
+    if (progress.phase == SyncPhase::kListing) return;
+    EXPECT_GE(progress.done, last);
+    EXPECT_GE(progress.bytes_done, last_bytes);
+    EXPECT_LE(progress.done, progress.to_do);
+    last = progress.done;
+    last_bytes = progress.bytes_done;
+    to_do = progress.to_do;
+    bytes = progress.bytes_to_do;
+    seen.insert(last);
+  };
+  const auto report = sync();
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_EQ(report->indexed, 320U);
+  EXPECT_EQ(last, to_do);
+  EXPECT_EQ(last_bytes, bytes);
+  EXPECT_GE(seen.size(), 320 / kEmbedBatch);
 }
 
 TEST_F(SyncTest, AnObjectThatCannotBeReadIsRecordedAndTheRunGoesOn) {
