@@ -134,6 +134,10 @@ Converter open_converter(const std::string& charset) {
   UErrorCode status = U_ZERO_ERROR;
   Converter converter(ucnv_open(charset.c_str(), &status), &ucnv_close);
   if (U_FAILURE(status)) converter.reset();
+  // Broken sequences are for decode() to see, which replaces them itself.
+  if (converter)
+    ucnv_setToUCallBack(converter.get(), UCNV_TO_U_CALLBACK_STOP, nullptr, nullptr, nullptr,
+                        &status);
   return converter;
 }
 
@@ -225,19 +229,23 @@ Decoded decode_utf32(ByteView raw, bool big) {
 }
 
 // One call a character: slow beside a bulk conversion, but exact about which bytes made which
-// character.
+// character. Of a broken sequence one byte is given up and the next looked at anew: how many bytes
+// ICU would skip depends on what lies behind them, and a span may end there.
 Decoded decode_by_icu(std::string_view text, UConverter* converter) {
   Decoded decoded;
   decoded.reserve(text.size() * 2);
   const char* at = text.data();
   const char* const end = at + text.size();
-  while (at < end) {
+  while (true) {
     const char* const begin = at;
     UErrorCode status = U_ZERO_ERROR;
     const UChar32 c = ucnv_getNextUChar(converter, &at, end, &status);
+    // Only when what one sequence made is used up, several characters in some charsets.
+    if (status == U_INDEX_OUTOFBOUNDS_ERROR || (U_FAILURE(status) && begin == end)) break;
     if (U_FAILURE(status)) {
       ucnv_resetToUnicode(converter);
-      if (at == begin) at = end;
+      // A whole sequence that stands for nothing is one character; whatever else, a byte.
+      if (status != U_INVALID_CHAR_FOUND || at == begin) at = begin + 1;
     }
     decoded.add(U_FAILURE(status) ? -1 : c, static_cast<std::uint32_t>(at - begin));
   }

@@ -111,15 +111,18 @@ bool has_csv_header(std::string_view text, char delimiter) {
 }
 
 std::string csv_field_text(std::string_view text, const CsvField& field, std::size_t size) {
+  // A whole character more than is asked for: what is cut, is cut between two.
+  const std::size_t enough = size + 4;
   std::string out;
-  for (std::size_t at = field.begin; at < field.end && out.size() < size; ++at) {
+  for (std::size_t at = field.begin; at < field.end && out.size() < enough; ++at) {
     const bool blank = is_space(text[at]);
     if (blank && (out.empty() || out.back() == ' ')) continue;
     out += blank ? ' ' : text[at];
     if (field.quoted && text[at] == '"') ++at;
   }
+  out.resize(utf8_prefix(out, size).size());
   while (!out.empty() && out.back() == ' ') out.pop_back();
-  return std::string(utf8_prefix(out, size));
+  return out;
 }
 
 }  // namespace kedge

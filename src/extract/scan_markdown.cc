@@ -171,7 +171,12 @@ class MarkdownScanner {
     }
     const std::uint8_t level = heading_level(rest);
     if (level > 0) return heading(content, level);
-    if (starts_table(rest)) return table_row(content);
+    if (rest[0] == '|') return table_row(content);
+    if (heads_table(rest)) {
+      table_row(content);
+      // What makes it a table is part of the block, or its bytes alone would be a paragraph.
+      return take_delimiter_row();
+    }
     if (!building() && is_definition(rest)) return;
     const Marker marker = list_marker(rest);
     if (marker.item) {
@@ -291,8 +296,8 @@ class MarkdownScanner {
     flush();
   }
 
-  bool starts_table(std::string_view rest) {
-    if (rest[0] == '|') return true;
+  // A row without a bar at its front, above a delimiter row.
+  bool heads_table(std::string_view rest) {
     if (rest.find('|') == std::string_view::npos || line_.next >= text_.size()) return false;
     const Line next = line_at(text_, line_.next);
     return is_delimiter_row(text_.substr(next.begin, next.end - next.begin));
@@ -314,7 +319,12 @@ class MarkdownScanner {
       cell = at + 1;
     }
     inline_end_ = end_;
-    flush();
+  }
+
+  void take_delimiter_row() {
+    line_ = line_at(text_, line_.next);
+    end_ = trimmed_end(text_, line_);
+    inline_end_ = end_;
   }
 
   void add_cell(std::size_t begin, std::size_t end) {

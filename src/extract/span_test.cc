@@ -2,6 +2,7 @@
 // and context alone, give the text that the whole object gave.
 #include <gtest/gtest.h>
 
+#include "extract/charset.h"
 #include "extract/extractor.h"
 #include "extract/random_documents.h"
 
@@ -128,6 +129,39 @@ TEST(Span, CutsAnywhereSafeLoseNothing) {
             << *after;
       }
     }
+  }
+}
+
+// Found by the fuzzers: the bytes of a block gave another text than the whole had, or one that is
+// not UTF-8.
+TEST(Span, HoldsWhereTheLineBehindABlockOrALimitDecides) {
+  const std::string broken_end = "\xB8\xDB\xBF\xDA\xB5\xC4\xB4\xAC\xD4\xDA\xCF\xC2\xCE\xE7\xA1";
+  std::string wide_names = "nm";
+  for (int i = 0; i < 40; ++i) wide_names += "\xE2\x82\xAC";
+  const struct {
+    std::string_view what;
+    std::string_view type;
+    std::string raw;
+    std::size_t blocks;
+  } cases[] = {
+      {"a table whose header begins with no bar", kTypeMarkdown, "a | b\n--|--\n1 | 2\n\nc\n", 3},
+      {"the same below a paragraph", kTypeMarkdown, "text\n\na |\n|--|\n| 1 |\n", 3},
+      {"a sequence broken by the end of its line", kTypeText,
+       broken_end + "6\n\n" + broken_end + "6\n\n" + broken_end + "\n", 3},
+      {"a column name that is cut in a character", kTypeCsv, wide_names + ",b\n1,2\n", 1},
+  };
+  for (const auto& c : cases) {
+    const auto extraction = extract(as_bytes(c.raw), {.key = "", .media_type = c.type});
+    ASSERT_TRUE(extraction.ok()) << c.what;
+    EXPECT_EQ(extraction->blocks.size(), c.blocks) << c.what;
+    SeededRandom random(1);
+    check_spans(c.raw, *extraction, random, std::string(c.what));
+    for (const Block& block : extraction->blocks) {
+      const auto text = decode(as_bytes(block.text), "UTF-8");
+      ASSERT_TRUE(text.ok());
+      EXPECT_EQ(text->text(), block.text) << c.what << ": not UTF-8";
+    }
+    if (testing::Test::HasFatalFailure()) return;
   }
 }
 
