@@ -158,8 +158,9 @@ class MarkdownScanner {
     const std::string_view fence = fence_of(rest);
     if (!fence.empty()) return open_fence(fence);
     if (state_ == "table") return table_row(content);
-    if (indentation(line) >= 4 && !building() && content < line.size() && !list_marker(rest).item &&
-        !quoted(line)) {
+    const bool continues = building() && quoted(line) == quoted_;
+    if (indentation(line) >= 4 && !continues && !list_marker(rest).item && !quoted(line)) {
+      flush();
       return indented_code();
     }
     if (building() && setext(rest)) return;
@@ -280,7 +281,7 @@ class MarkdownScanner {
 
   void heading(std::size_t content, std::uint8_t level) {
     flush();
-    begin_inline(BlockKind::kHeading, level);
+    begin_inline(BlockKind::kHeading, level, content);
     std::size_t begin = line_.begin + content + level;
     while (begin < end_ && is_space(text_[begin])) ++begin;
     // Closing hashes are decoration.
@@ -309,7 +310,7 @@ class MarkdownScanner {
     state_ = "table";
     const std::size_t begin = line_.begin + content;
     if (is_delimiter_row(text_.substr(begin, end_ - begin))) return;
-    begin_inline(BlockKind::kTableRow, 0);
+    begin_inline(BlockKind::kTableRow, 0, content);
     inline_context_ = context;
     std::size_t cell = begin;
     for (std::size_t at = begin; at <= end_; ++at) {
@@ -337,11 +338,13 @@ class MarkdownScanner {
 
   [[nodiscard]] bool building() const { return building_; }
 
-  void begin_inline(BlockKind kind, std::uint8_t level) {
+  // `skip`: what is left out at the front of the line. Headings and rows leave out their
+  // indentation, which right behind a paragraph means nothing and elsewhere would make them code.
+  void begin_inline(BlockKind kind, std::uint8_t level, std::size_t skip = 0) {
     building_ = true;
     kind_ = kind;
     level_ = level;
-    inline_begin_ = line_.begin;
+    inline_begin_ = line_.begin + skip;
     inline_context_.clear();
     quoted_ = false;
   }

@@ -146,6 +146,10 @@ TEST(Span, HoldsWhereTheLineBehindABlockOrALimitDecides) {
   } cases[] = {
       {"a table whose header begins with no bar", kTypeMarkdown, "a | b\n--|--\n1 | 2\n\nc\n", 3},
       {"the same below a paragraph", kTypeMarkdown, "text\n\na |\n|--|\n| 1 |\n", 3},
+      {"an indented heading below a paragraph", kTypeMarkdown, "text\n    # head\n\nc\n", 3},
+      {"an indented row below a paragraph", kTypeMarkdown, "text\n\t| a | *b* |\n\nc\n", 3},
+      {"an indented header below a paragraph", kTypeMarkdown, "text\n\ta | b\n--|--\n", 2},
+      {"an indented line below a quote", kTypeMarkdown, "> quote\n\t*code*\n\nc\n", 3},
       {"a sequence broken by the end of its line", kTypeText,
        broken_end + "6\n\n" + broken_end + "6\n\n" + broken_end + "\n", 3},
       {"a column name that is cut in a character", kTypeCsv, wide_names + ",b\n1,2\n", 1},
