@@ -102,7 +102,7 @@ Result<Index*> Session::index(bool create) {
 }
 
 Result<Index*> Session::index_even_dropped() {
-  const Result<Index*> opened = index(false);
+  Result<Index*> opened = index(false);
   if (opened.ok() || opened.code() != Code::kNotFound) return opened;
   const std::lock_guard lock(mutex_);
   if (attached_ == nullptr) {

@@ -110,7 +110,7 @@ std::string visible_flowing(std::string_view text) { return make_visible(text, S
 std::string visible_lines(std::string_view text) { return make_visible(text, Spaces::kLines); }
 
 std::string quote(std::string_view text) {
-  const std::string shown = visible(text);
+  std::string shown = visible(text);
   const auto plain = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
            std::string_view("/._-+:,@%=").find(c) != std::string_view::npos ||
