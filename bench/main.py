@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The figures of the main job: judged retrieval, speed and memory beside the usual pipeline, the reason for an index.
 
-    ./dev bench main [--quick] [--json FILE] [--only PART...] [--abstracts N] [--files N]
+    ./dev bench main [--quick] [--json FILE] [--only PART...] [--abstracts N] [--turns N] [--files N]
 
 Parts: main_job, equal_chunks, one_question (needs both), listings. SciFact is read from $KEDGE_SHARED/data/scifact (or
 ../shared beside the repository); without it the first three are left out, and say so. The peer is installed into an
@@ -44,7 +44,8 @@ def measure(arguments, scratch):
         if "main_job" in arguments.only:
             report["main_job"] = main_job.measure(scratch, environment, abstracts, arguments.quick)
         if "equal_chunks" in arguments.only:
-            report["equal_chunks"] = equal_chunks.measure(scratch, environment, arguments.quick)
+            report["equal_chunks"] = equal_chunks.measure(scratch, environment, arguments.quick,
+                                                          1 if arguments.quick else arguments.turns)
         if "one_question" in arguments.only and "main_job" in report and "equal_chunks" in report:
             report["one_question"] = one_question.measure(scratch, environment, report["main_job"],
                                                           report["equal_chunks"]["chunk_files"], arguments.quick)
@@ -60,6 +61,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=" ".join(PARTS))
     parser.add_argument("--abstracts", type=int, default=None, help="of SciFact (default: all; fewer change the quality)")
+    parser.add_argument("--turns", type=int, default=3, help="of Kedge and the peer beside each other (default: 3)")
     parser.add_argument("--files", type=int, default=None, help="of the large listing (default: 100,000)")
     arguments = parser.parse_args()
     if not KEDGE:

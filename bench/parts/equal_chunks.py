@@ -6,7 +6,6 @@ from parts import peer, scifact
 from parts.process import CORES, median, quietly, say, sync
 
 ABSTRACTS = 1500
-RUNS = 3
 QUIET_LIMIT_SECONDS = 600
 
 
@@ -56,14 +55,13 @@ def middle(runs):
     return out
 
 
-def measure(scratch, environment, quick):
+def measure(scratch, environment, quick, turns):
     interpreter = peer.python()
     quiet_limit = 0 if quick else QUIET_LIMIT_SECONDS
     count = ABSTRACTS // 10 if quick else ABSTRACTS
     abstracts, chunks = scratch / "abstracts", scratch / "chunks"
     scifact.write_abstracts(abstracts, count)
     written = scifact.write_chunks(abstracts, chunks)
-    turns = 1 if quick else RUNS
     found = {name: [] for name in ("kedge_files", "peer_files", "kedge_equal_chunks", "peer_equal_chunks")}
     for turn in range(turns):
         for name, folder in (("files", abstracts), ("equal_chunks", chunks)):

@@ -19,7 +19,7 @@ PROGRAM = Path(__file__).resolve().parent / "peer_pipeline.py"
 
 
 def cache_folder():
-    return Path(os.environ.get("KEDGE_CACHE") or Path.home() / ".cache/kedge")
+    return Path(os.environ.get("KEDGE_DOWNLOADS") or Path.home() / ".cache/kedge")
 
 
 def python():

@@ -20,6 +20,7 @@ enum class Code {
   kUnavailable,  // may work later; after a conditional write it may also have happened
   kUnsupported,  // a feature, type or version that this build does not know
   kCorrupt,      // stored bytes break a rule of the format
+  kArchived,     // the bytes lie in an archive: restore them first
   kExhausted,    // a stated limit (memory, disk, size) would be exceeded
   kCancelled,    // the caller asked to stop
   kInternal,     // a bug in Kedge

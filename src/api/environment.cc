@@ -13,7 +13,7 @@
 #include "api/model_locator.h"
 #include "api/variable.h"
 #include "base/strings.h"
-#include "store/open_store.h"
+#include "api/open_store.h"
 
 namespace kedge {
 namespace {

@@ -16,7 +16,7 @@
 #include "ingest/scope.h"
 #include "kedge/client.h"
 #include "store/object_store.h"
-#include "store/open_store.h"
+#include "api/open_store.h"
 
 namespace kedge {
 

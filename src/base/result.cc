@@ -20,6 +20,8 @@ std::string_view code_name(Code code) {
       return "unsupported";
     case Code::kCorrupt:
       return "corrupt";
+    case Code::kArchived:
+      return "archived";
     case Code::kExhausted:
       return "exhausted";
     case Code::kCancelled:

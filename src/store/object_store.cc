@@ -1,6 +1,18 @@
 #include "store/object_store.h"
 
+#include "base/strings.h"
+
 namespace kedge {
+
+Result<Leftovers> ObjectStore::sweep(std::string_view, Timestamp, bool, Deadline) {
+  return Leftovers{};
+}
+
+Result<std::string> ObjectStore::presign(const ReadRequest&, Duration, Deadline) {
+  return {Code::kUnsupported, str_cat(describe(), ": its objects have no links")};
+}
+
+std::vector<StoreFact> ObjectStore::facts(Deadline) { return {}; }
 
 Result<Blob> read_one(ObjectStore& store, ReadRequest request, Deadline deadline) {
   return std::move(store.read(std::span<const ReadRequest>(&request, 1), deadline).front());

@@ -43,6 +43,9 @@ struct ObjectInfo {
   // Whether last_modified is so close to the moment it was seen that a later change could carry the
   // same one: look again next time (local files; docs/sync.md).
   bool racy = false;
+  std::string storage_class;  // as the store names it; "" for its standard one
+  // Its bytes are not there to be read until somebody restores them: reads answer kArchived.
+  bool archived = false;
 };
 
 struct ReadRequest {
@@ -77,6 +80,22 @@ struct Written {
   Timestamp store_time;  // at or before the Last-Modified that the store gave it, never after
 };
 
+// What a store keeps of the keys under a prefix beside the objects that a listing shows.
+struct Leftovers {
+  std::uint64_t versions = 0;  // noncurrent ones
+  std::uint64_t markers = 0;   // delete markers with no version left below them
+  std::uint64_t uploads = 0;   // multipart uploads that nobody finished
+  std::uint64_t bytes = 0;     // of the versions
+};
+
+// What an operator should know of a store that no read or write shows.
+struct StoreFact {
+  std::string name;  // "versioning", "object lock", "listing permitted"
+  bool ok = true;
+  bool warning = false;
+  std::string detail;  // what was seen, and what it means or what to do
+};
+
 inline constexpr std::size_t kMaxKeyBytes = 1024;
 inline constexpr std::size_t kMaxListPage = 1000;
 
@@ -98,7 +117,7 @@ class ObjectStore {
 
   // Reads all requests in parallel: one result or error each, in the order asked, so that one bad
   // key fails nobody else. kNotFound: no such key, and the store would say so (a store that hides
-  // absence says kDenied). kConflict: if_match did not hold. kInvalid: a range that begins at or
+  // absence says kDenied). kConflict: if_match did not hold. kArchived: restore it first. kInvalid: a range that begins at or
   // past the end, and not at 0. A range that ends past the end is cut.
   virtual std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
                                          Deadline deadline) = 0;
@@ -133,6 +152,20 @@ class ObjectStore {
 
   // The store's clock. Decides ages and orders; local clocks decide nothing.
   virtual Result<Timestamp> now(Deadline deadline) = 0;
+
+  // Deletes for good what is left over under the prefix from before `before`, by version id where
+  // there are versions; with dry_run only counts it. Nothing that a listing shows is touched. A
+  // store that keeps nothing more than it shows has nothing to do.
+  virtual Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
+                                  Deadline deadline);
+
+  // A link that reads what the request names for `valid`, with the rights of whoever made it; if_match
+  // and ranges are not part of it. kUnsupported: this store has none.
+  virtual Result<std::string> presign(const ReadRequest& request, Duration valid,
+                                      Deadline deadline);
+
+  // For doctor. Each fact costs a request or two.
+  virtual std::vector<StoreFact> facts(Deadline deadline);
 
   // For messages: "folder docs", "s3://bucket/prefix".
   [[nodiscard]] virtual std::string describe() const = 0;

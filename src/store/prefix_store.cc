@@ -80,6 +80,16 @@ std::unique_ptr<Listing> PrefixStore::list(std::string_view prefix, std::string_
                                          prefix_.size());
 }
 
+Result<Leftovers> PrefixStore::sweep(std::string_view prefix, Timestamp before, bool dry_run,
+                                     Deadline deadline) {
+  return inner().sweep(prefix_ + std::string(prefix), before, dry_run, deadline);
+}
+
+Result<std::string> PrefixStore::presign(const ReadRequest& request, Duration valid,
+                                         Deadline deadline) {
+  return inner().presign(full({&request, 1}).front(), valid, deadline);
+}
+
 std::string PrefixStore::describe() const {
   return str_cat(inner().describe(), "/", printable(prefix_));
 }

@@ -39,6 +39,15 @@ class WrappedStore : public ObjectStore {
     return inner_.list(prefix, start_after);
   }
   Result<Timestamp> now(Deadline deadline) override { return inner_.now(deadline); }
+  Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
+                          Deadline deadline) override {
+    return inner_.sweep(prefix, before, dry_run, deadline);
+  }
+  Result<std::string> presign(const ReadRequest& request, Duration valid,
+                              Deadline deadline) override {
+    return inner_.presign(request, valid, deadline);
+  }
+  std::vector<StoreFact> facts(Deadline deadline) override { return inner_.facts(deadline); }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
  protected:

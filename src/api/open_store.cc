@@ -1,4 +1,4 @@
-#include "store/open_store.h"
+#include "api/open_store.h"
 
 #include <sys/stat.h>
 
