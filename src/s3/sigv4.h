@@ -43,7 +43,8 @@ std::vector<HttpHeader> sign_headers(const SignedRequest& request, const Credent
                                      const SigningScope& scope);
 
 // The query of a link that works without headers for `valid`, 1 s to kMaxPresignSeconds: encoded,
-// without '?'. Only host is signed, and `request.headers`, which the user of the link must send too.
+// without '?'. Only host is signed, and `request.headers`, which the user of the link must send
+// too.
 std::string presign_query(const SignedRequest& request, const Credentials& credentials,
                           const SigningScope& scope, Duration valid);
 
