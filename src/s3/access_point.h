@@ -14,7 +14,6 @@ struct AwsPartition {
   std::string_view name;           // "aws-cn"
   std::string_view region_prefix;  // "cn-"; "" for the one of all other regions
   std::string_view domain;         // "amazonaws.com.cn"
-  std::string_view dualstack_domain;
 };
 const AwsPartition& partition_of_region(std::string_view region);
 

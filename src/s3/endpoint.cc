@@ -148,7 +148,11 @@ Result<BaseUrl> parse_base_url(std::string_view url, std::string_view what) {
   return out;
 }
 
-std::string S3Endpoint::path(std::string_view key) const { return str_cat(base_path, "/", key); }
+std::string S3Endpoint::path(std::string_view key) const {
+  // "/bucket" and not "/bucket/", as other clients say it: some servers tell them apart.
+  if (key.empty() && !base_path.empty() && !virtual_host) return base_path;
+  return str_cat(base_path, "/", key);
+}
 
 std::string S3Endpoint::url(std::string_view key, std::string_view encoded_query) const {
   return str_cat(scheme, "://", host, encode_path(path(key)), encoded_query.empty() ? "" : "?",
