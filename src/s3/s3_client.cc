@@ -46,10 +46,6 @@ std::string S3Client::name_of(std::string_view key) const {
   return str_cat("'", printable(name), "'");
 }
 
-Timestamp S3Client::signing_time() const {
-  return environment_.clock.now() + clock_offset_;
-}
-
 void S3Client::saw(Timestamp store_time) {
   if (store_time.micros == 0) return;
   const std::lock_guard lock(mutex_);
@@ -64,18 +60,22 @@ std::optional<Timestamp> S3Client::store_time() const {
   return seen_time_ + since;
 }
 
-Result<S3Client::Prepared> S3Client::prepare(const S3Call& call, const Credentials* credentials) {
-  std::string region;
-  Timestamp time;
+Result<S3Endpoint> S3Client::endpoint(Timestamp* signing_time) const {
+  S3Options options = options_;
   {
     const std::lock_guard lock(mutex_);
-    region = region_;
-    time = signing_time();
+    options.region = region_;
+    *signing_time = environment_.clock.now() + clock_offset_;
   }
-  const S3Target target = KEDGE_TRY(resolve_target(options_, bucket_, call.key, region));
+  return resolve_endpoint(options, bucket_);
+}
+
+Result<S3Client::Prepared> S3Client::prepare(const S3Call& call, const Credentials* credentials) {
+  Timestamp time;
+  const S3Endpoint endpoint = KEDGE_TRY(this->endpoint(&time));
   SignedRequest request{.method = call.method,
-                        .host = target.host,
-                        .path = target.path,
+                        .host = endpoint.host,
+                        .path = endpoint.path(call.key),
                         .query = call.query,
                         .headers = call.headers,
                         .payload_hash = {}};
@@ -85,8 +85,7 @@ Result<S3Client::Prepared> S3Client::prepare(const S3Call& call, const Credentia
   Prepared out;
   HttpRequest& http = out.request;
   http.method = call.method;
-  http.url = target.origin + encode_path(target.path);
-  if (!call.query.empty()) http.url += "?" + encode_query(call.query);
+  http.url = endpoint.url(call.key, encode_query(call.query));
   http.body = call.body;
   http.max_body_bytes = call.max_body_bytes;
   http.at_most_once = call.at_most_once;
@@ -96,9 +95,7 @@ Result<S3Client::Prepared> S3Client::prepare(const S3Call& call, const Credentia
     return out;
   }
   request.payload_hash = payload_hash(call.body);
-  http.headers = sign_headers(
-      request, *credentials,
-      {.region = target.signing_region, .service = target.signing_service, .time = time});
+  http.headers = sign_headers(request, *credentials, {.region = endpoint.region, .time = time});
   return out;
 }
 
@@ -278,35 +275,20 @@ bool S3Client::find_region(const S3Outcome& outcome, Deadline deadline) {
 
 Result<std::string> S3Client::presign(std::string_view key, std::string_view version_id,
                                       Duration valid, Deadline deadline) {
-  std::string region;
-  {
-    const std::lock_guard lock(mutex_);
-    region = region_;
-  }
-  const S3Target target = KEDGE_TRY(resolve_target(options_, bucket_, key, region));
+  Timestamp time;
+  const S3Endpoint endpoint = KEDGE_TRY(this->endpoint(&time));
   SignedRequest request{.method = "GET",
-                        .host = target.host,
-                        .path = target.path,
+                        .host = endpoint.host,
+                        .path = endpoint.path(key),
                         .query = {},
                         .headers = {},
                         .payload_hash = std::string(kUnsignedPayload)};
   if (!version_id.empty()) request.query.emplace_back("versionId", version_id);
   if (options_.requester_pays) request.query.emplace_back("x-amz-request-payer", "requester");
-  const std::string url = target.origin + encode_path(target.path);
-  if (options_.no_sign)
-    return request.query.empty() ? url : url + "?" + encode_query(request.query);
+  if (options_.no_sign) return endpoint.url(key, encode_query(request.query));
   const Credentials credentials = KEDGE_TRY(environment_.credentials.get(deadline));
-  Timestamp time;
-  {
-    const std::lock_guard lock(mutex_);
-    time = signing_time();
-  }
-  return url + "?" +
-         presign_query(request, credentials,
-                       {.region = target.signing_region,
-                        .service = target.signing_service,
-                        .time = time},
-                       valid);
+  return endpoint.url(key, presign_query(request, credentials,
+                                         {.region = endpoint.region, .time = time}, valid));
 }
 
 void S3Client::log(const S3Call& call, const S3Outcome& outcome, Duration took) const {

@@ -92,7 +92,8 @@ class S3Client {
                Deadline deadline);
   bool find_region(const S3Outcome& outcome, Deadline deadline);
   void saw(Timestamp store_time);
-  [[nodiscard]] Timestamp signing_time() const;
+  // Where requests go, by what is known of the region, and the time to sign them with.
+  Result<S3Endpoint> endpoint(Timestamp* signing_time) const;
   void log(const S3Call& call, const S3Outcome& outcome, Duration took) const;
 
   const std::string bucket_;

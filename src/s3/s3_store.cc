@@ -260,7 +260,7 @@ Status check_options(const S3Options& options) {
 Result<std::unique_ptr<ObjectStore>> make_s3_store(std::string bucket, S3Options options,
                                                    S3Environment environment) {
   KEDGE_TRY(check_options(options));
-  KEDGE_TRY(resolve_target(options, bucket, "", options.region));
+  KEDGE_TRY(resolve_endpoint(options, bucket));
   return std::unique_ptr<ObjectStore>(
       std::make_unique<S3Store>(std::move(bucket), std::move(options), environment));
 }
