@@ -1,14 +1,12 @@
 """Opening and one dense search when every request takes its time: Kedge beside LanceDB on the same delayed server.
 
-The index is built without delay, and copied to a server with it. Each search is a fresh process; beside it stands what
-the model says: in every round the slowest of its requests, and the bytes at the connection's bandwidth.
+The index is built before there is delay. Each search is a fresh process; beside it stands what the model says: in every round the slowest of its requests, and the bytes at the connection's bandwidth.
 """
 import math
 import random
 
 from parts.process import say
-from parts.s3_place import (Emulator, call_peer, copy_bucket, environment_on, kedge, peer_python, requests,
-                            requests_since)
+from parts.s3_place import Emulator, call_peer, environment_on, kedge, peer_python, requests, requests_since
 
 BUCKET, DIMENSION, WORDS = "latency", 384, 30
 DELAYS = ("constant:30ms", "lognormal:30ms,100ms")
@@ -94,22 +92,21 @@ def of_lance(interpreter, server, environment, questions, processes):
 def measure(environment, chunks, quick):
     interpreter, chance = peer_python(), random.Random(chunks)
     out = {"dimension": DIMENSION, "delays": []}
-    with Emulator() as built:
-        questions = fill(built, chunks)
+    with Emulator() as server:
+        questions = fill(server, chunks)
         say(f"bench: an index of {chunks:,} chunks")
         result, _ = kedge(["sync", f"s3://{BUCKET}-docs", "--index", f"s3://{BUCKET}/index", "--model", f"test:{DIMENSION}"],
-                          environment_on(built, environment))
+                          environment_on(server, environment))
         out["chunks"] = result["sources"][0]["chunks"]
         if interpreter:
-            out["lance_build"], _ = call_peer(interpreter, environment_on(built, environment), "build", BUCKET, out["chunks"],
+            out["lance_build"], _ = call_peer(interpreter, environment_on(server, environment), "build", BUCKET, out["chunks"],
                                               DIMENSION)
         for delay in DELAYS:
-            with Emulator("--latency", delay) as server:
-                say(f"bench: copying to a server of {delay}")
-                copy_bucket(built, server, BUCKET)
-                row = {"delay": delay,
-                       "kedge": of_kedge(server, environment, delay, questions[:5] if quick else questions, chance)}
-                if interpreter:
-                    row["lance"] = of_lance(interpreter, server, environment, 5, 2 if quick else 10)
-                out["delays"].append(row)
+            say(f"bench: every request takes {delay}")
+            server.change(latency=delay)
+            row = {"delay": delay,
+                   "kedge": of_kedge(server, environment, delay, questions[:5] if quick else questions, chance)}
+            if interpreter:
+                row["lance"] = of_lance(interpreter, server, environment, 5, 2 if quick else 10)
+            out["delays"].append(row)
     return out

@@ -12,7 +12,6 @@ sys.path.insert(0, str(ROOT / "tests/s3"))
 from servers import EMULATOR, Emulator, Versitygw  # noqa: E402,F401
 
 UPLOADS_AT_ONCE = 8
-COPIES_AT_ONCE = 16
 PEER_REQUIREMENTS = ["boto3==1.44.8", "pyarrow==26.0.1", "lancedb==0.40.0", "numpy==2.4.6"]
 PEER_PROGRAM = Path(__file__).resolve().parent / "peer_s3.py"
 
@@ -36,21 +35,6 @@ def upload(server, bucket, prefix, folder):
     return len(files)
 
 
-def copy_bucket(old, new, bucket):
-    """All objects of a bucket to the same bucket of another server, which has none of this name."""
-    source, target = old.client(), new.client()
-    target.create_bucket(Bucket=bucket)
-    keys = [entry["Key"] for page in source.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-            for entry in page.get("Contents", [])]
-
-    def copy(key):
-        target.put_object(Bucket=bucket, Key=key, Body=source.get_object(Bucket=bucket, Key=key)["Body"].read())
-
-    with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
-        list(pool.map(copy, keys))
-    return len(keys)
-
-
 def kedge(arguments, environment):
     """A kedge that prints JSON: what it printed, and what it cost."""
     ran = run([KEDGE, *arguments, "--json", "--quiet"], environment)
@@ -59,7 +43,7 @@ def kedge(arguments, environment):
 
 def requests(emulator):
     """Requests that the emulator has seen, by operation."""
-    return {name: count["requests"] for name, count in emulator.counts()["operations"].items()}
+    return {name: count["requests"] for name, count in emulator.counts().items()}
 
 
 def requests_since(emulator, before):

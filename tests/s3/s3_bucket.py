@@ -1,6 +1,7 @@
 """A bucket of raw objects with an index in it, and what the real program does with it: bucket.py of tests/cli on S3."""
+import contextlib
 import itertools
-from pathlib import Path
+import os
 
 from bucket import YESTERDAY, Bucket
 
@@ -48,6 +49,15 @@ class S3Bucket(Bucket):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.index_bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
-    def file_of(self, key) -> Path:
-        """Where versitygw keeps an object."""
-        return self.server.data / self.name / key
+    @contextlib.contextmanager
+    def later(self, days):
+        """As if so many days had passed. The files of versitygw stay older; the emulator's clock comes back."""
+        if self.server.name == "emulator":
+            self.server.change(clock_offset_seconds=days * 86400)
+            yield
+            self.server.change(clock_offset_seconds=0)
+            return
+        for path in (self.server.data / self.index_bucket).rglob("*"):
+            if path.is_file():
+                os.utime(path, (path.stat().st_mtime - days * 86400,) * 2)
+        yield

@@ -158,9 +158,8 @@ class Emulator(Server):
     def _control(self, method, path, body=None):
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"{self.endpoint}/_emulator/{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            said = answer.read()
-        return json.loads(said) if said else None
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return json.loads(answer.read())
 
     def misbehave(self, *rules):
         """Faults from now on, in place of those before."""
@@ -170,9 +169,30 @@ class Emulator(Server):
     def behave(self):
         self._control("DELETE", "faults")
 
+    def wait_for_faults(self, count=1):
+        """Until so many requests were hit."""
+        end = time.monotonic() + START_LIMIT_SECONDS
+        while sum(self._control("GET", "faults")["hits"]) < count:
+            if time.monotonic() > end:
+                raise RuntimeError("no request was hit by a fault")
+            time.sleep(0.01)
+
+    def change(self, **settings):
+        """clock_offset_seconds, latency, bandwidth, denials, redirect_wrong_region: while it runs."""
+        self._control("POST", "settings", settings)
+
+    def add_reader(self, access_key, secret_key):
+        """Keys that may do nothing that changes anything, beside the owner's."""
+        owner = {"access_key": self.access_key, "secret_key": self.secret_key}
+        self.change(keys=[owner, {"access_key": access_key, "secret_key": secret_key, "read_only": True}])
+
     def counts(self):
-        """Requests and bytes since it was started, by operation."""
+        """Requests, errors and bytes since it was started, by operation."""
         return self._control("GET", "counts")
+
+    def records(self):
+        """The last requests: operation, bucket, key, status and more."""
+        return self._control("GET", "records")
 
     def fill(self, bucket, prefix, count, size):
         """So many made-up objects, faster than anyone could put them."""

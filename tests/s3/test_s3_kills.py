@@ -71,7 +71,7 @@ def test_a_signal_ends_a_sync_that_waits_for_the_server(emulator_alone, tmp_path
     bucket.write("new.txt", "Fenders protect the hull.\n")
     emulator_alone.misbehave({"operation": "GetObject", "key_contains": "new.txt", "fault": "stall"})
     process = bucket.start("sync", bucket.source, *bucket.sync_options)
-    emulator_alone.wait_for("GetObject", "new.txt")
+    emulator_alone.wait_for_faults()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 4, said

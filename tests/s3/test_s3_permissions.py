@@ -6,14 +6,8 @@ from s3_bucket import S3Bucket
 
 READ = ("s3:GetObject",)
 LIST = ("s3:ListBucket",)
+WRITE = (*READ, "s3:PutObject", "s3:DeleteObject")
 USERS = {"reader": "reader-secret-of-tests", "writer": "writer-secret-of-tests"}
-
-
-@pytest.fixture(scope="module")
-def users(versitygw):
-    for access_key, secret_key in USERS.items():
-        versitygw.add_user(access_key, secret_key)
-    return versitygw
 
 
 def statement(bucket, user, actions, effect="Allow", keys="*"):
@@ -30,21 +24,29 @@ def fill(bucket):
     bucket.write("deep/pump.txt", "The bilge pump is reset with the red lever.\n")
 
 
-def as_reader(bucket):
-    """From now on the bucket is used with keys that may read and list, and nothing else."""
+def restrict(bucket, actions=READ, listing=True, denied=""):
+    """From now on the bucket is used with keys that may do these on objects, but not read those below `denied`."""
     if bucket.server.name == "emulator":
-        bucket.log_in(bucket.server.read_only_key, bucket.server.read_only_secret)
-    else:
-        bucket.server.add_user("reader", USERS["reader"])
-        permit(bucket.s3, bucket.name, statement(bucket.name, "reader", READ), statement(bucket.name, "reader", LIST))
-        bucket.log_in("reader", USERS["reader"])
+        if actions == READ:
+            bucket.server.add_reader("reader", USERS["reader"])
+            bucket.log_in("reader", USERS["reader"])
+        denials = [] if listing else [{"permission": "s3:ListBucket", "bucket": bucket.name}]
+        if denied:
+            denials += [{"permission": "s3:GetObject", "bucket": bucket.name, "prefix": denied}]
+        bucket.server.change(denials=denials)
+        return
+    bucket.server.add_user("reader", USERS["reader"])
+    permit(bucket.s3, bucket.name, statement(bucket.name, "reader", actions),
+           *([statement(bucket.name, "reader", LIST)] if listing else []),
+           *([statement(bucket.name, "reader", READ, "Deny", f"{denied}*")] if denied else []))
+    bucket.log_in("reader", USERS["reader"])
 
 
 def test_who_may_only_read_can_search(bucket):
     fill(bucket)
     bucket.sync()
     before = sorted(bucket.keys(""))
-    as_reader(bucket)
+    restrict(bucket)
     best = bucket.search("reset the bilge pump")[0]
     assert best["key"] == "deep/pump.txt" and best["proof"] == "verified"
     assert bucket.run("get", "leave.md", "--index", bucket.index).stdout.startswith(b"# Leave")
@@ -59,13 +61,14 @@ def test_who_may_only_read_can_search(bucket):
 
 
 # The source's owner gives reading and listing away, and nothing is ever written there.
-def test_a_source_that_may_only_be_read(users, tmp_path):
-    bucket = S3Bucket(users, tmp_path)
+def test_a_source_that_may_only_be_read(versitygw, tmp_path):
+    versitygw.add_user("writer", USERS["writer"])
+    bucket = S3Bucket(versitygw, tmp_path)
     fill(bucket)
     own = f"{bucket.name}-own"
     bucket.s3.create_bucket(Bucket=own)
     permit(bucket.s3, bucket.name, statement(bucket.name, "writer", READ), statement(bucket.name, "writer", LIST))
-    permit(bucket.s3, own, statement(own, "writer", ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")),
+    permit(bucket.s3, own, statement(own, "writer", WRITE),
            statement(own, "writer", LIST))
     bucket.log_in("writer", USERS["writer"])
     bucket.index, bucket.sync_options = f"s3://{own}/index", ("--index", f"s3://{own}/index")
@@ -74,29 +77,22 @@ def test_a_source_that_may_only_be_read(users, tmp_path):
 
 
 # One object that may not be read fails alone, by its key, and is read when it may be.
-def test_a_denied_object_fails_alone(users, tmp_path):
-    bucket = S3Bucket(users, tmp_path)
+def test_a_denied_object_fails_alone(bucket):
     fill(bucket)
-    allowed = [statement(bucket.name, "reader", (*READ, "s3:PutObject", "s3:DeleteObject")),
-               statement(bucket.name, "reader", LIST)]
-    permit(bucket.s3, bucket.name, *allowed, statement(bucket.name, "reader", READ, "Deny", "docs/deep/*"))
-    bucket.log_in("reader", USERS["reader"])
-    counts = bucket.ask("sync", bucket.source, *bucket.sync_options, code=3)["sources"][0]
+    restrict(bucket, WRITE, denied="docs/deep/")
+    counts = bucket.ask("sync", bucket.source, *bucket.sync_options)["sources"][0]
     assert counts["indexed"] == 1 and counts["failed"] == 1 and counts["deleted"] == 0
     problem, = counts["problems"]
     assert problem["key"] == "deep/pump.txt" and "denied" in problem["reason"].lower()
-    permit(bucket.s3, bucket.name, *allowed)
+    restrict(bucket, WRITE)
     assert bucket.sync("--full")["indexed"] == 2
 
 
 # An object that was indexed and may not be read any more is neither deleted nor shown as if it were proven.
-def test_an_object_that_is_denied_now_stays(users, tmp_path):
-    bucket = S3Bucket(users, tmp_path)
+def test_an_object_that_is_denied_now_stays(bucket):
     fill(bucket)
     bucket.sync()
-    permit(bucket.s3, bucket.name, statement(bucket.name, "reader", READ), statement(bucket.name, "reader", LIST),
-           statement(bucket.name, "reader", READ, "Deny", "docs/deep/*"))
-    bucket.log_in("reader", USERS["reader"])
+    restrict(bucket, denied="docs/deep/")
     best = bucket.search("reset the bilge pump")[0]
     assert best["key"] == "deep/pump.txt" and best["proof"] == "denied" and best["snippet"] == ""
     assert bucket.ask("get", "deep/pump.txt", "--index", bucket.index, code=1)["outcomes"][0]["status"] == "denied"
@@ -122,13 +118,11 @@ def test_keys_that_do_not_fit(bucket, change, said):
 
 
 # Where listing is not permitted S3 answers 403 for what is not there: nothing can be proven absent, so nothing is deleted.
-def test_without_listing_nothing_is_proven_absent(users, tmp_path):
-    bucket = S3Bucket(users, tmp_path)
+def test_without_listing_nothing_is_proven_absent(bucket):
     fill(bucket)
     bucket.sync()
     before = bucket.live_set()
-    permit(bucket.s3, bucket.name, statement(bucket.name, "reader", (*READ, "s3:PutObject")))
-    bucket.log_in("reader", USERS["reader"])
+    restrict(bucket, WRITE, listing=False)
     bucket.remove("leave.md")
     bucket.run("sync", bucket.source, *bucket.sync_options, code=1)
     assert bucket.live_set() == before
