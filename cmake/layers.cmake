@@ -1,10 +1,10 @@
 # One static library a layer, kedge_<layer>, from src/<layer>/*.cc, linked by the graph in src/LAYERS; one test program
 # a layer, <layer>_test, from its *_test.cc. A new file needs no edit here. A layer without sources is left out.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/LAYERS)
-file(STRINGS ${CMAKE_SOURCE_DIR}/src/LAYERS lines REGEX "^[a-z]+:")
+file(STRINGS ${CMAKE_SOURCE_DIR}/src/LAYERS lines REGEX "^[a-z0-9]+:")
 set(KEDGE_LIBRARIES "")  # every layer, highest first
 foreach(line IN LISTS lines)
-  string(REGEX MATCH "^([a-z]+): *(.*)$" _ "${line}")
+  string(REGEX MATCH "^([a-z0-9]+): *(.*)$" _ "${line}")
   set(layer ${CMAKE_MATCH_1})
   separate_arguments(uses UNIX_COMMAND "${CMAKE_MATCH_2}")
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${layer}/*.cc)

@@ -15,7 +15,7 @@ struct Credentials {
   std::string secret_access_key;
   std::string session_token;         // "" for long-lived keys
   std::optional<Timestamp> expires;  // absent: not known to end
-  std::string origin;                // for doctor and messages: "environment", "profile 'work'", ...
+  std::string origin;  // for doctor and messages: "environment", "profile 'work'", ...
 };
 
 // Threads: any method, from any thread; concurrent refreshes are one.

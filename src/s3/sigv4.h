@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "net/http.h"
 #include "s3/credentials.h"
 
@@ -35,13 +36,15 @@ struct SigningScope {
   Timestamp time;
 };
 
-// The headers to send: those given, and x-amz-date, x-amz-content-sha256, x-amz-security-token where
-// there is one, authorization. S3 encodes the path once; other services (service != "s3") twice.
+// The headers to send: those given, and x-amz-date, x-amz-content-sha256 (S3 only),
+// x-amz-security-token where there is one, authorization. S3 encodes the path once; other services
+// (service != "s3") twice, and their paths must have no dot segments.
 std::vector<HttpHeader> sign_headers(const SignedRequest& request, const Credentials& credentials,
                                      const SigningScope& scope);
 
 // The query of a link that works without headers for `valid`, 1 s to kMaxPresignSeconds: encoded,
-// without '?'. Only host is signed, and `request.headers`, which the user of the link must send too.
+// without '?'. Only host is signed, and `request.headers`, which the user of the link must send
+// too.
 std::string presign_query(const SignedRequest& request, const Credentials& credentials,
                           const SigningScope& scope, Duration valid);
 
