@@ -10,7 +10,11 @@
 namespace kedge {
 namespace {
 
-// The bucket is handed over, and looked at from outside.
+// To be handed over, while the store itself is looked at.
+std::unique_ptr<ObjectStore> share(ObjectStore& store) {
+  return std::make_unique<WrappedStore>(store);
+}
+
 class BucketFolderTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -20,7 +24,7 @@ class BucketFolderTest : public testing::Test {
     }
   }
   std::unique_ptr<ObjectStore> open(BucketFolderOptions options) {
-    return make_bucket_folder(std::make_unique<CountingStore>(bucket_), std::move(options));
+    return make_bucket_folder(share(bucket_), std::move(options));
   }
   static std::string listed(ObjectStore& store, std::string_view prefix = "",
                             std::string_view after = "") {
@@ -70,7 +74,7 @@ TEST_F(BucketFolderTest, AnIndexSeesAllOfItsPrefix) {
 TEST_F(BucketFolderTest, NamedKeysAreAskedForOneByOne) {
   CountingStore counted(bucket_);
   const auto source = make_bucket_folder(
-      std::make_unique<CountingStore>(counted),
+      share(counted),
       {.prefix = "docs/", .hidden = {}, .named = {"a.txt", "gone", "z"}, .only_named = true});
   EXPECT_EQ(listed(*source), "a.txt z ");
   EXPECT_EQ(counted.counts().of(Operation::kList).requests, 0U);

@@ -144,6 +144,15 @@ std::vector<Option> common_options(Settings* settings) {
   return options;
 }
 
+Option presign_option(double* seconds) {
+  return {.name = "presign",
+          .value = "TIME",
+          .help = "links that read the object for so long, as 15m or 7d (1h where no time follows)",
+          .set = duration_into(seconds),
+          .configurable = false,
+          .alone = "1h"};
+}
+
 Session::Session(Runtime& runtime, const Settings& settings)
     : runtime_(runtime),
       settings_(settings),

@@ -45,6 +45,9 @@ std::vector<Option> common_options(Settings* settings);
 // Those of a table [[store]]: the url, and how it is reached.
 std::vector<Option> store_options(StoreSettings* settings);
 
+// --presign, of what can print links.
+Option presign_option(double* seconds);
+
 enum class Access { kRead, kWrite };
 
 class Session {
