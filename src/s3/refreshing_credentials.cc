@@ -38,7 +38,7 @@ class RefreshingCredentials final : public CredentialProvider {
         return {Code::kUnavailable, "credentials: still being fetched at the deadline"};
       }
       // Its failure is everybody's, unless it only had less time than there is left here.
-      if (!usable() && failure_ && failure_->code != Code::kInternal &&
+      if (!usable() && failure_ &&
           (failure_->code != Code::kUnavailable || flight_deadline_.at >= deadline.at))
         return *failure_;
     }
