@@ -113,7 +113,10 @@ Result<S3Options> complete_options(S3Options options, const AwsEnvironment& envi
   options.use_fips = options.use_fips || switched_on(environment, profile, "AWS_USE_FIPS_ENDPOINT",
                                                      "use_fips_endpoint");
   // Any bucket's name will do to see whether endpoint and region can be.
-  KEDGE_TRY(resolve_endpoint({.endpoint = options.endpoint, .region = options.region}, "bucket"));
+  S3Options place;
+  place.endpoint = options.endpoint;
+  place.region = options.region;
+  KEDGE_TRY(resolve_endpoint(place, "bucket"));
   return options;
 }
 

@@ -34,7 +34,16 @@ class Chain {
         clock_(clock),
         log_(log) {}
 
+  // Whatever went wrong with a file or an answer, for a caller who wants an object it is one of two
+  // things; above all an absent file must not read as an absent object.
   Result<Credentials> fetch(Deadline deadline) {
+    Result<Credentials> out = ask(deadline);
+    if (out.ok() || out.code() == Code::kUnavailable || out.code() == Code::kCancelled) return out;
+    return {Code::kDenied, std::move(out).error().message};
+  }
+
+ private:
+  Result<Credentials> ask(Deadline deadline) {
     const AwsContext context{environment_, transport_, clock_, log_};
     const AwsProfiles profiles = KEDGE_TRY(AwsProfiles::load(environment_));
     KEDGE_TRY(check_profile(environment_, profiles, named_));
@@ -61,7 +70,6 @@ class Chain {
     return nothing(profiles, profile, out.error().message);
   }
 
- private:
   // What somebody has configured, as opposed to what the place may offer.
   Result<std::optional<Credentials>> configured(const AwsContext& context,
                                                 const AwsProfiles& profiles,
@@ -121,7 +129,8 @@ Result<std::unique_ptr<CredentialProvider>> make_credential_chain(const S3Option
                                                                   AwsEnvironment environment,
                                                                   HttpTransport& transport,
                                                                   Clock& clock, Log& log) {
-  if (options.no_sign) return fixed_credentials({.origin = "none: requests are not signed"});
+  if (options.no_sign)
+    return fixed_credentials({"", "", "", std::nullopt, "none: requests are not signed"});
   // Mistakes in files are said now; what they say is read again when it is needed.
   const AwsProfiles profiles = KEDGE_TRY(AwsProfiles::load(environment));
   KEDGE_TRY(check_profile(environment, profiles, options.profile));
