@@ -13,7 +13,11 @@ constexpr double kMinRate = 1;  // a second
 constexpr double kCubic = 40;
 // Refusals of one burst are one reason to cut.
 constexpr Duration kCutEvery = std::chrono::milliseconds(500);
-constexpr Duration kWindow = std::chrono::milliseconds(500);
+constexpr Duration kWindow = std::chrono::milliseconds(250);
+// From the first refusal on, so long is counted what goes through before there is a first rate.
+constexpr Duration kLearn = std::chrono::milliseconds(100);
+// Tokens are kept for so long.
+constexpr double kBurstSeconds = 0.05;
 // A bucket that refused nothing for so long, at a rate far above what is asked, is not limited.
 constexpr Duration kForget = std::chrono::minutes(1);
 
@@ -21,15 +25,23 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 }  // namespace
 
-Duration RateLimiter::reserve(std::uint64_t count, Duration now) {
+Duration RateLimiter::take(std::uint64_t count, Duration now) {
   const std::lock_guard lock(mutex_);
+  if (rate_ != 0) grow(now);
   if (rate_ == 0) return Duration{0};
-  grow(now);
-  if (rate_ == 0) return Duration{0};
-  const Duration at = std::max(next_send_, now);
-  const auto spacing = static_cast<std::int64_t>(1e6 * static_cast<double>(count) / rate_);
-  next_send_ = at + Duration(spacing);
-  return at - now;
+  tokens_ =
+      std::min(tokens_ + rate_ * seconds(now - tokens_at_), std::max(1.0, rate_ * kBurstSeconds));
+  tokens_at_ = now;
+  if (tokens_ >= 1) {
+    tokens_ -= static_cast<double>(count);
+    return Duration{0};
+  }
+  // Who waits is told to come back one after the other, not all for the same token.
+  const auto until_one = Duration(static_cast<std::int64_t>(1e6 * (1 - tokens_) / rate_) + 1);
+  const auto spacing =
+      Duration(static_cast<std::int64_t>(1e6 * static_cast<double>(count) / rate_));
+  come_back_ = std::min(std::max(come_back_ + spacing, now + until_one), now + kMaxWait);
+  return come_back_ - now;
 }
 
 void RateLimiter::answered(std::uint64_t count, std::uint64_t throttled, Duration now) {
@@ -54,16 +66,28 @@ void RateLimiter::measure(std::uint64_t good, Duration now) {
 }
 
 void RateLimiter::cut(Duration now) {
-  if (rate_ != 0 && now - last_cut_ < kCutEvery) return;
-  // Within the first window there is no measured rate yet: what it has so far tells.
-  const double so_far =
-      static_cast<double>(window_count_) / std::max(0.05, seconds(now - window_began_));
-  const double goes_through = measured_ > 0 ? measured_ : so_far;
-  const double before = rate_ == 0 ? goes_through : std::min(rate_, std::max(goes_through, kMinRate));
-  rate_before_cut_ = std::max(before, kMinRate);
-  rate_ = std::max(before * kCut, kMinRate);
+  if (rate_ == 0) {
+    // What went through before the first refusal says nothing of the limit.
+    if (first_refusal_.count() < 0) {
+      first_refusal_ = now;
+      window_began_ = now;
+      window_count_ = 0;
+      measured_ = 0;
+    }
+    const Duration since = now - first_refusal_;
+    if (since < kLearn) return;
+    const double so_far =
+        static_cast<double>(window_count_) / seconds(now - window_began_ + Duration(1));
+    rate_before_cut_ = std::max(kMinRate, measured_ > 0 ? measured_ : so_far);
+    tokens_ = 0;
+    tokens_at_ = now;
+  } else {
+    if (now - last_cut_ < kCutEvery) return;
+    rate_before_cut_ = std::max(kMinRate, std::min(rate_, measured_));
+  }
+  first_refusal_ = Duration{-1};
+  rate_ = std::max(kMinRate, rate_before_cut_ * kCut);
   last_cut_ = now;
-  next_send_ = std::max(next_send_, now);
 }
 
 void RateLimiter::grow(Duration now) {

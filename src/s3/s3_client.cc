@@ -152,18 +152,19 @@ std::vector<S3Correction> S3Client::round(std::span<const S3Call> calls,
   }
   const bool is_write = calls[which.front()].is_write;
   RateLimiter& limiter = is_write ? writes_ : reads_;
-  const Duration wait = limiter.reserve(which.size(), clock.monotonic());
-  if (wait > Duration{0}) {
+  while (true) {
+    const Duration wait = limiter.take(which.size(), clock.monotonic());
+    if (wait == Duration{0}) break;
     if (deadline.at != Duration::max() && clock.monotonic() + wait >= deadline.at)
-      return fail_all({Code::kUnavailable, str_cat(name_of(""), " is throttled: its limit lets the "
-                                                                "request go after the deadline")});
+      return fail_all({Code::kUnavailable, str_cat(name_of(""),
+                                                   " is throttled: the deadline would "
+                                                   "pass before the request may go")});
     clock.sleep(wait);
   }
   std::vector<HttpRequest> requests;
   std::vector<std::size_t> sent;
   for (std::size_t i = 0; i < which.size(); ++i) {
-    Result<Prepared> prepared =
-        prepare(calls[which[i]], credentials ? &*credentials : nullptr);
+    Result<Prepared> prepared = prepare(calls[which[i]], credentials ? &*credentials : nullptr);
     if (!prepared.ok()) {
       outcomes[which[i]] = {std::nullopt, {.error = prepared.error()}};
       continue;
@@ -171,8 +172,7 @@ std::vector<S3Correction> S3Client::round(std::span<const S3Call> calls,
     requests.push_back(std::move(prepared->request));
     sent.push_back(i);
   }
-  std::vector<Result<HttpResponse>> responses =
-      environment_.transport.send(requests, deadline, {});
+  std::vector<Result<HttpResponse>> responses = environment_.transport.send(requests, deadline, {});
   std::uint64_t throttled = 0;
   for (std::size_t r = 0; r < sent.size(); ++r) {
     const std::size_t i = which[sent[r]];
@@ -207,13 +207,10 @@ S3Correction S3Client::take(const S3Call& call, const HttpRequest& request,
   S3Refusal& refusal = outcome.refusal;
   refusal.status = response->status;
   refusal.store_time = store_time;
-  refusal.content_range = response->header("content-range");
   if (request.method != "HEAD") refusal.body = parse_s3_error(response->body);
-  if (refusal.body.region.empty())
-    refusal.body.region = response->header("x-amz-bucket-region");
+  if (refusal.body.region.empty()) refusal.body.region = response->header("x-amz-bucket-region");
   const S3Rule& rule = s3_rule(refusal.status, refusal.body.code);
-  refusal.error = {rule.meaning,
-                   s3_error_message(what_of(call, *this), *response, refusal.body)};
+  refusal.error = {rule.meaning, s3_error_message(what_of(call, *this), *response, refusal.body)};
   S3Correction correction = rule.correction;
   // A HEAD's 400 has no body that could tell; the bucket's region beside it can, and so may a 400
   // or 403 that expired credentials got.
@@ -260,11 +257,10 @@ bool S3Client::find_region(const S3Outcome& outcome, Deadline deadline) {
         environment_.transport.send_one(prepared->request, deadline);
     if (response.ok()) region = response->header("x-amz-bucket-region");
   }
-  const bool plausible =
-      !region.empty() && region.size() <= 64 &&
-      std::all_of(region.begin(), region.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-      });
+  const bool plausible = !region.empty() && region.size() <= 64 &&
+                         std::all_of(region.begin(), region.end(), [](char c) {
+                           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                         });
   if (!plausible) return false;
   const std::lock_guard lock(mutex_);
   if (region_ == region) return false;
@@ -287,8 +283,8 @@ Result<std::string> S3Client::presign(std::string_view key, std::string_view ver
   if (options_.requester_pays) request.query.emplace_back("x-amz-request-payer", "requester");
   if (options_.no_sign) return endpoint.url(key, encode_query(request.query));
   const Credentials credentials = KEDGE_TRY(environment_.credentials.get(deadline));
-  return endpoint.url(key, presign_query(request, credentials,
-                                         {.region = endpoint.region, .time = time}, valid));
+  return endpoint.url(
+      key, presign_query(request, credentials, {.region = endpoint.region, .time = time}, valid));
 }
 
 void S3Client::log(const S3Call& call, const S3Outcome& outcome, Duration took) const {
@@ -301,10 +297,10 @@ void S3Client::log(const S3Call& call, const S3Outcome& outcome, Duration took) 
   for (const HttpHeader& header : call.headers)
     if (header.name == "range") range = " " + header.value;
   const HttpResponse& response = outcome.answer->response;
-  environment_.log.debug(str_cat(
-      "s3: ", what_of(call, *this), range, " -> ", response.status, " in ", millis, " ms, ",
-      call.body.size(), " bytes out, ", response.body.size(), " in, request id ",
-      printable(response.header("x-amz-request-id"))));
+  environment_.log.debug(str_cat("s3: ", what_of(call, *this), range, " -> ", response.status,
+                                 " in ", millis, " ms, ", call.body.size(), " bytes out, ",
+                                 response.body.size(), " in, request id ",
+                                 printable(response.header("x-amz-request-id"))));
 }
 
 }  // namespace kedge

@@ -1,5 +1,5 @@
-// Requests to one bucket: addressed, signed, sent, their answers told apart. What a request means is
-// s3_store's business.
+// Requests to one bucket: addressed, signed, sent, their answers told apart. What a request means
+// is s3_store's business.
 //
 // A request that was refused for its region, its time or ended credentials is mended and sent once
 // more; nothing else is repeated here. Answers that say "slow down" slow all requests of the kind.
@@ -44,10 +44,9 @@ struct S3Answer {
 // Why there is no good answer.
 struct S3Refusal {
   Error error;
-  int status = 0;         // 0: there was no answer
-  S3ErrorBody body;       // as far as it was told
-  Timestamp store_time;   // of the Date header
-  std::string content_range;  // of a 416
+  int status = 0;             // 0: there was no answer
+  S3ErrorBody body = {};      // as far as it was told
+  Timestamp store_time = {};  // of the Date header
 };
 
 struct S3Outcome {
@@ -83,8 +82,7 @@ class S3Client {
   Result<Prepared> prepare(const S3Call& call, const Credentials* credentials);
   // Sends what `which` names of the calls and puts their outcomes in place; the corrections that
   // their refusals ask for.
-  std::vector<S3Correction> round(std::span<const S3Call> calls,
-                                  std::span<const std::size_t> which,
+  std::vector<S3Correction> round(std::span<const S3Call> calls, std::span<const std::size_t> which,
                                   std::vector<S3Outcome>& outcomes, Deadline deadline);
   S3Correction take(const S3Call& call, const HttpRequest& request, Result<HttpResponse> response,
                     S3Outcome& outcome);

@@ -42,9 +42,8 @@ class S3Listing final : public Listing {
 
   Result<std::vector<ObjectInfo>> ask(Deadline deadline) {
     S3Call call;
-    call.query = {{"list-type", "2"},
-                  {"encoding-type", "url"},
-                  {"max-keys", std::to_string(kMaxListPage)}};
+    call.query = {
+        {"list-type", "2"}, {"encoding-type", "url"}, {"max-keys", std::to_string(kMaxListPage)}};
     if (!prefix_.empty()) call.query.emplace_back("prefix", prefix_);
     if (!token_.empty()) {
       call.query.emplace_back("continuation-token", token_);

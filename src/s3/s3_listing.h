@@ -9,8 +9,8 @@
 namespace kedge {
 
 // A page that cannot be the one asked for (other keys, a token seen before, no word on whether more
-// follows) ends the listing with kUnavailable: it proves nothing. Directory buckets and stores whose
-// first pages are not sorted are not ordered().
+// follows) ends the listing with kUnavailable: it proves nothing. Directory buckets and stores
+// whose first pages are not sorted are not ordered().
 std::unique_ptr<Listing> list_objects(S3Client& client, std::string_view prefix,
                                       std::string_view start_after);
 

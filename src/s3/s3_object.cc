@@ -61,7 +61,8 @@ Status check_checksum(const HttpResponse& response, std::string_view key) {
     found = base64(sha256(body));
   }
   if (found == expected) return {};
-  return {Code::kUnavailable, str_cat("'", printable(key), "': the body does not have the checksum "
+  return {Code::kUnavailable, str_cat("'", printable(key),
+                                      "': the body does not have the checksum "
                                       "that came with it")};
 }
 
@@ -78,12 +79,6 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
       !text.empty() || range.last < range.first || range.size <= range.last)
     return std::nullopt;
   return range;
-}
-
-std::optional<std::uint64_t> parse_unsatisfied_range(std::string_view text) {
-  std::uint64_t size = 0;
-  if (!take(text, "bytes */") || !take_number(text, size) || !text.empty()) return std::nullopt;
-  return size;
 }
 
 Result<ObjectInfo> object_of(std::string_view key, const HttpResponse& response) {
@@ -127,12 +122,11 @@ Result<Blob> checked_blob(const ReadRequest& request, HttpResponse response, Tim
     const Range expected = KEDGE_TRY(range_of(request, range->size));
     if (range->first != expected.offset || range->last + 1 != expected.offset + expected.length ||
         got != expected.length)
-      return odd(request.key, str_cat("bytes ", range->first, "-", range->last, " (", got,
-                                      " came), where ", expected.length, " from ",
-                                      expected.offset, " were asked for"));
+      return odd(request.key,
+                 str_cat("bytes ", range->first, "-", range->last, " (", got, " came), where ",
+                         expected.length, " from ", expected.offset, " were asked for"));
   } else {
-    if (got != blob.info.size)
-      return odd(request.key, str_cat(got, " bytes of ", blob.info.size));
+    if (got != blob.info.size) return odd(request.key, str_cat(got, " bytes of ", blob.info.size));
     // A store may answer a range that covers the object with the object.
     const Range expected = KEDGE_TRY(range_of(request, blob.info.size));
     if (expected.offset != 0 || expected.length != got)
@@ -157,8 +151,8 @@ std::optional<std::string> etag_of_tag(const Tag& tag) {
   const bool can_be = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
     return c > 0x20 && c != 0x7F && static_cast<unsigned char>(c) < 0x80 && c != '"';
   });
-  if (!can_be && !value.starts_with("W/\"")) return std::nullopt;
-  return can_be ? "\"" + value + "\"" : std::nullopt;
+  if (can_be) return "\"" + value + "\"";
+  return std::nullopt;
 }
 
 }  // namespace kedge

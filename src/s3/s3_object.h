@@ -21,8 +21,6 @@ struct ContentRange {
 };
 // "bytes 0-99/200"; nullopt for anything else, and where last < first or size <= last.
 std::optional<ContentRange> parse_content_range(std::string_view text);
-// "bytes */200", of a 416.
-std::optional<std::uint64_t> parse_unsatisfied_range(std::string_view text);
 
 // The bytes, if the answer is what the request asked for: its length, its place in the object, its
 // tag, and its checksum where the store sent one. kUnavailable, with what differs.

@@ -27,10 +27,8 @@ class S3Store final : public ObjectStore {
   S3Store(std::string bucket, S3Options options, S3Environment environment)
       : client_(std::move(bucket), std::move(options), environment) {}
 
-  std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
-                                 Deadline deadline) override;
-  std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests,
-                                 Deadline deadline) override;
+  std::vector<Result<Blob>> read(std::span<const ReadRequest> requests, Deadline deadline) override;
+  std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests, Deadline deadline) override;
   std::vector<Result<Written>> put(std::span<const PutRequest> requests,
                                    Deadline deadline) override {
     return put_objects(client_, requests, deadline);
@@ -87,9 +85,9 @@ Planned S3Store::plan(const ReadRequest& request, std::string method) {
   if (request.if_match) {
     const std::optional<std::string> etag = etag_of_tag(*request.if_match);
     if (!etag) {
-      out.error = {Code::kConflict, str_cat(client_.name_of(request.key),
-                                            ": no object has the tag '",
-                                            printable(request.if_match->value), "'")};
+      out.error = {Code::kConflict,
+                   str_cat(client_.name_of(request.key), ": no object has the tag '",
+                           printable(request.if_match->value), "'")};
       return out;
     }
     call.headers.push_back({"if-match", *etag});
@@ -189,9 +187,9 @@ std::vector<Result<Stat>> S3Store::stat(std::span<const ReadRequest> requests, D
         stat.info = KEDGE_TRY(object_of(request.key, outcome.answer->response));
         stat.store_time = outcome.answer->store_time;
         if (request.if_match && stat.info.tag != *request.if_match)
-          return Error{Code::kConflict,
-                       str_cat("'", printable(request.key), "' has another ETag than was asked "
-                               "for")};
+          return Error{Code::kConflict, str_cat("'", printable(request.key),
+                                                "' has another ETag than was asked "
+                                                "for")};
         return stat;
       },
       deadline);
@@ -238,8 +236,8 @@ Result<Timestamp> S3Store::now(Deadline deadline) {
 
 Status check_options(const S3Options& options) {
   if (options.storage_class == "GLACIER" || options.storage_class == "DEEP_ARCHIVE")
-    return {Code::kInvalid, str_cat("storage class ", options.storage_class,
-                                    ": an index there could not be read")};
+    return {Code::kInvalid,
+            str_cat("storage class ", options.storage_class, ": an index there could not be read")};
   const std::string& sse = options.server_side_encryption;
   if (!sse.empty() && sse != "AES256" && sse != "aws:kms" && sse != "aws:kms:dsse")
     return {Code::kInvalid, str_cat("server side encryption '", printable(sse),

@@ -194,9 +194,10 @@ StoreFact listing_fact(S3Client& client, Deadline deadline) {
   StoreFact fact{.name = "absence can be proven", .ok = true, .warning = false, .detail = {}};
   const bool hidden = !outcome.ok() && outcome.refusal.status == 403;
   fact.warning = hidden;
-  fact.detail = hidden ? "no: the store answers 403 for what is not there; permit s3:ListBucket, or "
-                         "deletes are never seen"
-                       : "yes: the store says 404 for what is not there";
+  fact.detail = hidden
+                    ? "no: the store answers 403 for what is not there; permit s3:ListBucket, or "
+                      "deletes are never seen"
+                    : "yes: the store says 404 for what is not there";
   if (!outcome.ok() && outcome.refusal.status != 404 && !hidden) {
     fact.ok = false;
     fact.detail = outcome.refusal.error.message;

@@ -8,8 +8,8 @@
 
 namespace kedge {
 
-// Noncurrent versions and unfinished uploads from before `before`, and delete markers from before it
-// that nothing lies under. kMaxSweepPages pages a call bound it; the next call goes on.
+// Noncurrent versions and unfinished uploads from before `before`, and delete markers from before
+// it that nothing lies under. kMaxSweepPages pages a call bound it; the next call goes on.
 Result<Leftovers> sweep_leftovers(S3Client& client, std::string_view prefix, Timestamp before,
                                   bool dry_run, Deadline deadline);
 

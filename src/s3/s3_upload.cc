@@ -77,7 +77,8 @@ class Upload {
       call.method = "PUT";
       call.key = request_.key;
       call.query = {{"partNumber", std::to_string(calls.size() + 1)}, {"uploadId", id_}};
-      call.body = request_.body.subspan(at, std::min<std::uint64_t>(size, request_.body.size() - at));
+      call.body =
+          request_.body.subspan(at, std::min<std::uint64_t>(size, request_.body.size() - at));
       call.is_write = true;
       calls.push_back(std::move(call));
     }
@@ -86,8 +87,8 @@ class Upload {
       if (!outcome.ok()) return outcome.refusal.error;
       tags_.push_back(tag_of_etag(outcome.answer->response.header("etag")));
       if (tags_.back().empty())
-        return {Code::kUnavailable, str_cat("a part of ", client_.name_of(request_.key),
-                                            " was taken without an ETag")};
+        return {Code::kUnavailable,
+                str_cat("a part of ", client_.name_of(request_.key), " was taken without an ETag")};
     }
     return {};
   }
@@ -112,10 +113,11 @@ class Upload {
   }
 
   Result<Written> look(const S3Outcome& outcome) {
-    const Error why = outcome.ok() ? Error{Code::kUnavailable, str_cat(client_.name_of(request_.key),
-                                                                       ": its upload could not be "
-                                                                       "completed")}
-                                   : outcome.refusal.error;
+    const Error why = outcome.ok()
+                          ? Error{Code::kUnavailable, str_cat(client_.name_of(request_.key),
+                                                              ": its upload could not be "
+                                                              "completed")}
+                          : outcome.refusal.error;
     S3Call call;
     call.method = "HEAD";
     call.key = request_.key;
@@ -186,8 +188,7 @@ std::optional<std::vector<Result<void>>> remove_batch(S3Client& client,
   const auto errors = parse_delete_result(outcome.answer->response.body);
   if (!errors.ok())
     return std::vector<Result<void>>(
-        batch.size(),
-        Result<void>(errors.code(), "deleting: " + errors.error().message));
+        batch.size(), Result<void>(errors.code(), "deleting: " + errors.error().message));
   std::map<Version, Error> failed;
   for (const S3DeleteError& one : *errors) {
     if (one.error.code == "NoSuchKey" || one.error.code == "NoSuchVersion") continue;

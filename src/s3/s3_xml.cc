@@ -15,7 +15,8 @@ constexpr std::size_t kMaxTokenBytes = 8192;
 // A document, or why it is none. The root's name is checked, whatever its namespace.
 Result<pugi::xml_node> load(pugi::xml_document& document, ByteView body, const char* root) {
   if (body.size() > kMaxXmlBytes)
-    return {Code::kUnavailable, str_cat("an answer of ", body.size(), " bytes, too long to be one")};
+    return {Code::kUnavailable,
+            str_cat("an answer of ", body.size(), " bytes, too long to be one")};
   const pugi::xml_parse_result parsed =
       document.load_buffer(body.data(), body.size(), pugi::parse_default, pugi::encoding_utf8);
   if (!parsed)
@@ -28,7 +29,9 @@ Result<pugi::xml_node> load(pugi::xml_document& document, ByteView body, const c
   return node;
 }
 
-std::string text_of(pugi::xml_node node, const char* child) { return node.child(child).text().get(); }
+std::string text_of(pugi::xml_node node, const char* child) {
+  return node.child(child).text().get();
+}
 
 std::string short_text(pugi::xml_node node, const char* child) {
   return text_of(node, child).substr(0, kMaxErrorField);
@@ -217,8 +220,7 @@ Result<S3UploadPage> parse_list_uploads(ByteView body) {
 
 Result<std::string> parse_upload_id(ByteView body) {
   pugi::xml_document document;
-  const pugi::xml_node root =
-      KEDGE_TRY(load(document, body, "InitiateMultipartUploadResult"));
+  const pugi::xml_node root = KEDGE_TRY(load(document, body, "InitiateMultipartUploadResult"));
   std::string id = text_of(root, "UploadId");
   if (id.empty() || id.size() > kMaxTokenBytes)
     return {Code::kUnavailable, "an upload was begun without an id"};
@@ -230,8 +232,7 @@ Result<S3Completed> parse_complete(ByteView body) {
   out.error = parse_s3_error(body);
   if (!out.error.code.empty()) return out;
   pugi::xml_document document;
-  const pugi::xml_node root =
-      KEDGE_TRY(load(document, body, "CompleteMultipartUploadResult"));
+  const pugi::xml_node root = KEDGE_TRY(load(document, body, "CompleteMultipartUploadResult"));
   out.tag = tag_of_etag(text_of(root, "ETag"));
   if (out.tag.empty()) return {Code::kUnavailable, "an upload was completed without a tag"};
   return out;
@@ -295,8 +296,7 @@ std::string delete_request(std::span<const std::pair<std::string, std::string>> 
 }
 
 std::string complete_request(std::span<const std::string> tags) {
-  std::string out =
-      "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
+  std::string out = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
   for (std::size_t i = 0; i < tags.size(); ++i) {
     out += str_cat("<Part><ETag>&quot;");
     append_escaped(out, tags[i]);
