@@ -2,13 +2,13 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <utility>
 
 #include "api/operations.h"
 #include "base/strings.h"
 #include "simd/kernels.h"
+#include "store/probe.h"
 
 namespace kedge {
 
@@ -18,131 +18,27 @@ bool DoctorReport::ok() const {
 
 namespace {
 
-constexpr std::size_t kRaceWriters = 8;
-constexpr int kRaceRounds = 3;
+constexpr int kLocalRaceRounds = 3;
 constexpr Duration kClockTolerance = std::chrono::minutes(5);
 constexpr std::uint64_t kLowDiskBytes = 1ULL << 30;
 
-// Runs the probes on a store, under keys of its own that it removes again. The names are those of
-// docs/stores.md.
-class StoreProbe {
- public:
-  StoreProbe(ObjectStore& store, Session& session, std::vector<Check>& checks)
-      : store_(store), session_(session), checks_(checks) {
-    prefix_ = "probe/" + Id128::random(*session.environment().random).hex() + "-";
+// Whether the store keeps its promises. The names are those of docs/stores.md.
+Status check_promises(Session& session, ObjectStore& store, std::vector<Check>& checks) {
+  ProbedStore* probed = KEDGE_TRY(session.probed_store());
+  ProbeOptions local;
+  local.race_rounds = kLocalRaceRounds;
+  const ProbeReport report =
+      probed != nullptr ? probed->probe(session.deadline())
+                        : probe_store(store, *session.environment().executor,
+                                      *session.environment().random, local, session.deadline());
+  for (const ProbeCheck& check : report.checks) {
+    checks.push_back({.name = "store: " + check.name,
+                      .ok = check.ok || !check.needed,
+                      .warning = !check.ok,
+                      .detail = check.detail});
   }
-
-  void run() {
-    const Deadline deadline = session_.deadline();
-    create_twice(deadline);
-    swaps(deadline);
-    reads(deadline);
-    races(deadline);
-    const std::vector<Result<void>> removed = store_.remove(keys_, deadline);
-    const bool clean =
-        std::all_of(removed.begin(), removed.end(), [](const auto& r) { return r.ok(); });
-    say("remove", clean,
-        clean ? "the probe's keys are gone" : "the probe's keys could not all be removed");
-  }
-
- private:
-  std::string key(std::string_view name) {
-    keys_.push_back(prefix_ + std::string(name));
-    return keys_.back();
-  }
-  void say(std::string name, bool ok, std::string detail) {
-    checks_.push_back({.name = "store: " + std::move(name),
-                       .ok = ok,
-                       .warning = false,
-                       .detail = std::move(detail)});
-  }
-
-  void create_twice(Deadline deadline) {
-    const std::string name = key("create");
-    const Result<Written> first = store_.create(name, as_bytes("one"), deadline);
-    const Result<Written> second = store_.create(name, as_bytes("two"), deadline);
-    const bool ok = first.ok() && !second.ok() && second.code() == Code::kConflict;
-    say("create twice", ok,
-        ok            ? "the second create is refused"
-        : !first.ok() ? first.error().message
-                      : "the store let a key be created twice: commits would be lost; it cannot "
-                        "hold an index");
-  }
-
-  void swaps(Deadline deadline) {
-    const std::string name = key("swap");
-    const Result<Written> made = store_.create(name, as_bytes("one"), deadline);
-    const Result<Written> wrong =
-        store_.swap(name, Tag{"0123456789abcdef"}, as_bytes("two"), deadline);
-    bool ok = made.ok() && !wrong.ok() && wrong.code() == Code::kConflict;
-    say("wrong If-Match", ok,
-        ok ? "refused" : "a swap with a wrong tag was not refused: it cannot hold an index");
-    const Result<Written> right =
-        store_.swap(name, made.ok() ? made->tag : Tag{}, as_bytes("two"), deadline);
-    say("right If-Match", right.ok(), right.ok() ? "swapped" : right.error().message);
-    const Result<Written> missing = store_.swap(key("missing"), Tag{"0"}, as_bytes("x"), deadline);
-    ok = !missing.ok() && missing.code() == Code::kConflict;
-    say("If-Match on a missing key", ok,
-        ok ? "refused" : "a swap of a key that is not there was not refused");
-  }
-
-  void reads(Deadline deadline) {
-    const std::string name = key("read");
-    const std::string body = "0123456789";
-    const Result<Written> put = put_one(store_, name, as_bytes(body), deadline);
-    const Result<Blob> whole =
-        read_one(store_, {.key = name, .offset = 0, .length = {}, .if_match = {}, .version_id = {}},
-                 deadline);
-    const bool ok = put.ok() && whole.ok() && as_text(whole->body) == body;
-    say("read after write", ok,
-        ok ? "what was written is read" : "what was written is not read back");
-    const Result<Blob> range =
-        read_one(store_, {.key = name, .offset = 3, .length = 4, .if_match = {}, .version_id = {}},
-                 deadline);
-    const bool range_ok = range.ok() && as_text(range->body) == "3456";
-    say("range", range_ok, range_ok ? "exact" : "a range came back wrong");
-    const std::unique_ptr<Listing> listing = store_.list(prefix_, "");
-    bool seen = false;
-    while (true) {
-      const Result<std::vector<ObjectInfo>> page = listing->next(deadline);
-      if (!page.ok() || page->empty()) break;
-      for (const ObjectInfo& info : *page) seen |= info.key == name;
-    }
-    say("list after write", seen, seen ? "listed" : "a written key is not listed");
-  }
-
-  void races(Deadline deadline) {
-    bool create_ok = true;
-    bool swap_ok = true;
-    Executor& executor = *session_.environment().executor;
-    for (int round = 0; round < kRaceRounds; ++round) {
-      const std::string name = key(str_cat("race-", round));
-      std::atomic<int> winners{0};
-      executor.parallel_for(kRaceWriters, [&](std::size_t i) {
-        if (store_.create(name, as_bytes(str_cat("writer ", i)), deadline).ok()) ++winners;
-      });
-      create_ok &= winners == 1;
-      const Result<Stat> now = stat_one(store_, name, deadline);
-      winners = 0;
-      executor.parallel_for(kRaceWriters, [&](std::size_t i) {
-        if (now.ok() &&
-            store_.swap(name, now->info.tag, as_bytes(str_cat("swap ", i)), deadline).ok())
-          ++winners;
-      });
-      swap_ok &= winners == 1;
-    }
-    say("race of creates", create_ok,
-        create_ok ? "one winner each time" : "several writers won one create");
-    say("race of swaps", swap_ok,
-        swap_ok ? "one winner each time" : "several writers won one swap");
-  }
-
-  ObjectStore& store_;
-  Session& session_;
-  std::vector<Check>& checks_;
-  std::string prefix_;
-  std::vector<std::string> keys_;
-};
+  return {};
+}
 
 void check_clock(Session& session, ObjectStore& store, std::vector<Check>& checks) {
   const Result<Timestamp> now = store.now(session.deadline());
@@ -257,7 +153,7 @@ Result<DoctorReport> run_doctor(Session& session) {
       space = snapshot->state().spaces.front();
     ObjectStore& store = (*index)->log().store();
     check_clock(session, store, out.checks);
-    if (!session.options().read_only) StoreProbe(store, session, out.checks).run();
+    if (!session.options().read_only) KEDGE_TRY(check_promises(session, store, out.checks));
   }
   check_model(session, space, out.checks);
   check_machine(session, out.checks);

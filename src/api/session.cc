@@ -56,14 +56,29 @@ Environment Session::engine_environment(ObjectStore& store) {
           .log = *environment_.log};
 }
 
-Result<ObjectStore*> Session::index_store() {
-  if (index_store_ == nullptr) {
-    raw_index_store_ = KEDGE_TRY(environment_.open_index_store(options_.index));
-    retrying_index_store_ =
-        std::make_unique<RetryStore>(*raw_index_store_, *environment_.clock, *environment_.random);
-    index_store_ = std::make_unique<CountingStore>(*retrying_index_store_);
+Result<Session::Kept> Session::open_kept(const std::string& url) {
+  Kept out;
+  out.raw = KEDGE_TRY(environment_.open_index_store(url));
+  out.retrying = std::make_unique<RetryStore>(*out.raw, *environment_.clock, *environment_.random);
+  out.counting = std::make_unique<CountingStore>(*out.retrying);
+  std::string endpoint;
+  if (environment_.endpoint_of) endpoint = KEDGE_TRY(environment_.endpoint_of(url));
+  if (!endpoint.empty()) {
+    out.probed =
+        std::make_unique<ProbedStore>(*out.counting, std::move(endpoint), *environment_.random);
   }
-  return index_store_.get();
+  return out;
+}
+
+Result<ObjectStore*> Session::index_store() {
+  if (index_store_.raw == nullptr) index_store_ = KEDGE_TRY(open_kept(options_.index));
+  return index_store_.top();
+}
+
+Result<ProbedStore*> Session::probed_store() {
+  const std::lock_guard lock(mutex_);
+  KEDGE_TRY(index_store());
+  return index_store_.probed.get();
 }
 
 Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool create) {
@@ -142,8 +157,10 @@ Result<ObjectStore*> Session::source(const std::string& uri, const Scope& scope)
   const auto known = sources_.find(key);
   if (known != sources_.end()) return known->second.counting.get();
   Source source;
-  source.raw = KEDGE_TRY(
-      environment_.open_source_store({.uri = uri, .scope = scope, .index_folder = options_.index}));
+  source.raw = KEDGE_TRY(environment_.open_source_store({.uri = uri,
+                                                         .scope = scope,
+                                                         .index_folder = options_.index,
+                                                         .cache_folder = options_.cache}));
   source.retrying =
       std::make_unique<RetryStore>(*source.raw, *environment_.clock, *environment_.random);
   source.counting = std::make_unique<CountingStore>(*source.retrying);
@@ -175,8 +192,8 @@ Result<EmbeddingCache*> Session::cache(const Space& space) {
       store = KEDGE_TRY(index_store());
       options.prefix = "cache/";
     } else {
-      cache_store_ = KEDGE_TRY(environment_.open_index_store(options_.cache));
-      store = cache_store_.get();
+      cache_store_ = KEDGE_TRY(open_kept(options_.cache));
+      store = cache_store_.top();
     }
     cache_ = KEDGE_TRY(EmbeddingCache::open(*store, space, *environment_.clock,
                                             *environment_.random, *environment_.executor,
@@ -193,7 +210,8 @@ Status Session::may_write() const {
 StoreUsage Session::index_usage() {
   const std::lock_guard lock(mutex_);
   StoreUsage sum;
-  if (index_store_ != nullptr) add(sum, index_store_->counts());
+  for (const Kept* kept : {&index_store_, &cache_store_})
+    if (kept->counting != nullptr) add(sum, kept->counting->counts());
   return sum;
 }
 

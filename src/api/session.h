@@ -9,6 +9,7 @@
 #include <string>
 
 #include "api/environment.h"
+#include "api/probed_store.h"
 #include "embed/cache.h"
 #include "engine/index.h"
 #include "store/counting_store.h"
@@ -28,6 +29,9 @@ class Session {
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
 
+  // The index's store where it is one that is probed before it is written to; else nullptr.
+  Result<ProbedStore*> probed_store();
+
   // The store of a source; kept by uri and what decides its listing.
   Result<ObjectStore*> source(const std::string& uri, const Scope& scope);
   // For reads by key, which listing options do not change.
@@ -41,7 +45,7 @@ class Session {
   // kDenied: the client was opened read-only.
   [[nodiscard]] Status may_write() const;
 
-  // Requests so far.
+  // Requests so far; those of the cache count with the index's, wherever it lies.
   [[nodiscard]] StoreUsage index_usage();
   [[nodiscard]] StoreUsage source_usage();
 
@@ -53,14 +57,23 @@ class Session {
  private:
   Result<std::unique_ptr<Index>> open_index(ObjectStore& store, bool create);
   Environment engine_environment(ObjectStore& store);
+  // An index's or a cache's store, with what is on top of it.
+  struct Kept {
+    std::unique_ptr<ObjectStore> raw;
+    std::unique_ptr<ObjectStore> retrying;
+    std::unique_ptr<CountingStore> counting;
+    std::unique_ptr<ProbedStore> probed;  // absent where no probe is needed
+    [[nodiscard]] ObjectStore* top() const {
+      return probed != nullptr ? static_cast<ObjectStore*>(probed.get()) : counting.get();
+    }
+  };
+  Result<Kept> open_kept(const std::string& url);
   Result<ObjectStore*> index_store();
 
   ClientOptions options_;
   ClientEnvironment environment_;
   std::mutex mutex_;
-  std::unique_ptr<ObjectStore> raw_index_store_;
-  std::unique_ptr<ObjectStore> retrying_index_store_;
-  std::unique_ptr<CountingStore> index_store_;
+  Kept index_store_;
   std::unique_ptr<Index> index_;
   std::unique_ptr<Index> attached_;
   std::unique_ptr<ObjectStore> scratch_store_;
@@ -72,7 +85,7 @@ class Session {
   };
   std::map<std::string, Source> sources_;
   std::unique_ptr<Embedder> embedder_;
-  std::unique_ptr<ObjectStore> cache_store_;
+  Kept cache_store_;
   std::unique_ptr<EmbeddingCache> cache_;
 };
 

@@ -102,6 +102,7 @@ std::string json_of(const SearchResponse& response) {
     out["proof_detail"] = text(hit.proof_detail);
     out["snippet"] = text(hit.snippet);
     if (!hit.raw.empty()) out["raw"] = text(hit.raw);
+    if (!hit.link.empty()) out["link"] = text(hit.link);
     results.push_back(std::move(out));
   }
   const Explain& e = response.explain;
@@ -241,10 +242,14 @@ std::string json_of(const std::vector<GetRequest>& requests,
                     const std::vector<GetOutcome>& outcomes) {
   json::array out;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    out.push_back(json::object{{"uri", text(requests[i].reference.uri)},
-                               {"status", get_status_name(outcomes[i].status)},
-                               {"size", outcomes[i].bytes.size()},
-                               {"detail", text(outcomes[i].detail)}});
+    json::object one{{"uri", text(requests[i].reference.uri)},
+                     {"version_id", text(requests[i].reference.version_id)},
+                     {"status", get_status_name(outcomes[i].status)},
+                     {"size", outcomes[i].bytes.size()},
+                     {"detail", text(outcomes[i].detail)}};
+    if (outcomes[i].version_readable) one["version_readable"] = *outcomes[i].version_readable;
+    if (!outcomes[i].link.empty()) one["link"] = text(outcomes[i].link);
+    out.push_back(std::move(one));
   }
   return line(json::object{{"outcomes", std::move(out)}});
 }

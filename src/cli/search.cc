@@ -46,6 +46,7 @@ void print_hits(Session& session, const SearchResponse& response) {
          excerpt(hit.snippet, hit.best_sentence, stream.width - 5, 3, marks)) {
       out += "    " + text + "\n";
     }
+    if (!hit.link.empty()) out += "    " + visible(hit.link) + "\n";
     session.print(hit.snippet.empty() ? out : out + "\n");
   }
   if (response.hits.empty()) session.print("nothing found\n");
@@ -112,6 +113,7 @@ std::vector<Option> result_options(Flags& f) {
        .value = "N",
        .help = "neighbouring chunks on each side",
        .set = number_into(&o.context)},
+      presign_option(&o.presign_seconds),
       make_switch("all", "equal chunks each, not once", into(&o.all)),
       {.name = "generation",
        .value = "N",

@@ -12,6 +12,8 @@ namespace kedge::cli {
 // "64MiB", "1.5 GB", "500k", "4096": K, M, G, T and KiB, MiB, ... are powers of 1024, KB, MB, ...
 // powers of 1000; case does not matter. kInvalid: anything else, negative, or 2^63 and more.
 Result<std::uint64_t> parse_size(std::string_view text);
+// "90", "90s", "15m", "1h", "7d": seconds. kInvalid: anything else, or not a whole number of them.
+Result<double> parse_duration(std::string_view text);
 // A whole number, not negative. kInvalid: anything else, or above `most`.
 Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t most);
 

@@ -5,6 +5,16 @@
 #include "base/strings.h"
 
 namespace kedge {
+namespace {
+
+constexpr std::string_view kArchived = "archived (";
+
+}  // namespace
+
+std::string archived_reason(const ObjectInfo& listed) {
+  return str_cat(kArchived, listed.storage_class.empty() ? "STANDARD" : listed.storage_class,
+                 "): it is indexed once it lies in a class that can be read");
+}
 
 Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
                                   const std::string& scratch_folder, std::size_t memory_bytes,
@@ -19,9 +29,8 @@ Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
     std::vector<ObjectInfo> page = KEDGE_TRY(listing->next(deadline));
     if (page.empty()) break;
     for (ObjectInfo& info : page) {
-      // Keys ending in '/' of size 0 are folder markers of consoles, not objects that anybody put
-      // data in.
-      if (info.key.ends_with('/') && info.size == 0) continue;
+      // The marker of the source's own folder.
+      if (info.key.empty()) continue;
       if (in_scope(scope, info.key)) KEDGE_TRY(out.objects->add(std::move(info)));
     }
     if (on_listed) on_listed(out.objects->size());
@@ -54,7 +63,11 @@ Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& rec
       row.last_modified != listed.last_modified) {
     return Need::kChanged;
   }
-  if (row.recipe != recipe.id()) return Need::kRecipe;
+  if (!listed.archived && row.status == ObjectStatus::kSkipped &&
+      row.reason.starts_with(kArchived) && row.reason != archived_reason(listed))
+    return Need::kChanged;
+  if (row.recipe != recipe.id())
+    return listed.archived && row.status == ObjectStatus::kIndexed ? Need::kNothing : Need::kRecipe;
   if (row.racy) return Need::kRacy;
   const bool unfinished =
       row.status == ObjectStatus::kFailed || row.status == ObjectStatus::kPending;

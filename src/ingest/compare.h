@@ -37,7 +37,12 @@ Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
 bool proven_equal(const SourceEntry& entry, const SourceListing& listing, const Recipe& recipe,
                   Timestamp now);
 
-// What one listed object needs.
+// Why an archived object is skipped: "archived (GLACIER): ...".
+std::string archived_reason(const ObjectInfo& listed);
+
+// What one listed object needs. An archived one cannot be read: what is indexed of the same version
+// stays, whatever recipe made it; one that was skipped as archived, and is listed in another class
+// that can be read, counts as changed.
 enum class Need : std::uint8_t {
   kNothing,
   kNew,      // no row

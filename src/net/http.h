@@ -72,9 +72,11 @@ class HttpTransport {
   virtual ~HttpTransport() = default;
   // One exchange each, in parallel; one answer or error each, in the order asked. Any status is an
   // answer. kUnavailable: no whole answer came (not resolved, refused, reset, too slow, cut short);
-  // the request may have had its effect. kDenied: TLS: the server's certificate is not trusted or is
-  // another host's. kCancelled: `stop`. kExhausted: max_body_bytes. kInvalid: not a URL.
-  // Nothing is sent twice, but for may_hedge.
+  // the request may have had its effect. kDenied: TLS: the server's certificate is not trusted or
+  // is another host's. kCancelled: `stop`. kExhausted: max_body_bytes, or too many headers.
+  // kInvalid: not a URL, or a method or header that cannot be sent. Nothing is sent twice, but for
+  // may_hedge, and for what meets a kept connection that the server closes before a byte of the
+  // answer: that goes out once more on another one, unless it is a POST or at_most_once.
   virtual std::vector<Result<HttpResponse>> send(std::span<const HttpRequest> requests,
                                                  Deadline deadline, std::stop_token stop) = 0;
   Result<HttpResponse> send_one(const HttpRequest& request, Deadline deadline) {
