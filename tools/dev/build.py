@@ -35,6 +35,7 @@ def configure(preset):
 
 def programs_of(preset):
     """The names of the programs of a configured preset."""
+    run(["ninja", "--quiet", "-C", BUILD / preset, "build.ninja"], env=environment(), quiet=True)  # with what is new
     shown = subprocess.run(["ninja", "-C", BUILD / preset, "-t", "targets", "all"], capture_output=True, text=True)
     return set(re.findall(r"^([\w-]+): CXX_EXECUTABLE_LINKER", shown.stdout, re.M))
 
