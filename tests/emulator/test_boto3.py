@@ -11,8 +11,9 @@ from server import Emulator
 
 PROBE = Path(__file__).resolve().parents[2].parent / "shared/tools/check_s3.py"
 PROBE_SECONDS = 600
-ODD_KEYS = ["plain", "with space", "a+b", "100%", "pct%20enc", "\u00fcn\u00efc\u00f6de-\u65e5\u672c-\U0001f600", "q?a=b&c#d",
-            "'\"<>;:@=,$", "tab\tx", "new\nline", "back\\slash", "star*", "~tilde", "a//b", "/front", "dot/./../dot", "end/"]
+ODD_KEYS = ["plain", "with space", "a+b", "100%", "pct%20enc", "\u00fcn\u00efc\u00f6de-\u65e5\u672c-\U0001f600",
+            "q?a=b&c#d", "'\"<>;:@=,$", "tab\tx", "new\nline", "back\\slash", "star*", "~tilde", "a//b", "/front",
+            "dot/./../dot", "end/"]
 
 
 def code_of(call, **arguments):
@@ -42,12 +43,10 @@ def test_keys_with_every_odd_byte(emulator):
         got = s3.get_object(Bucket="bucket", Key=key)
         assert got["Body"].read() == key.encode(), key
         assert got["Metadata"] == {"of": "one"}
-    listed = [one["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket="bucket", PaginationConfig={"PageSize": 3})
-              for one in page["Contents"]]
-    assert listed == sorted(ODD_KEYS, key=str.encode)
-    first = [one["Key"] for page in s3.get_paginator("list_objects").paginate(Bucket="bucket", PaginationConfig={"PageSize": 3})
-             for one in page["Contents"]]
-    assert first == listed
+    for version in ("list_objects_v2", "list_objects"):
+        pages = s3.get_paginator(version).paginate(Bucket="bucket", PaginationConfig={"PageSize": 3})
+        listed = [one["Key"] for page in pages for one in page["Contents"]]
+        assert listed == sorted(ODD_KEYS, key=str.encode), version
     s3.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": key} for key in ODD_KEYS if key != "new\nline"]})
     assert [one["Key"] for one in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["new\nline"]
 
@@ -75,7 +74,8 @@ def test_versions_of_a_versioned_bucket(emulator):
     assert marker["DeleteMarker"] and marker["VersionId"] not in ids
     assert code_of(s3.get_object, Bucket="versioned", Key="a") == (404, "NoSuchKey")
     assert s3.get_object(Bucket="versioned", Key="a", VersionId=ids[1])["Body"].read() == b"1"
-    assert code_of(s3.get_object, Bucket="versioned", Key="a", VersionId=marker["VersionId"]) == (405, "MethodNotAllowed")
+    of_marker = {"Bucket": "versioned", "Key": "a", "VersionId": marker["VersionId"]}
+    assert code_of(s3.get_object, **of_marker) == (405, "MethodNotAllowed")
     found = []
     for page in s3.get_paginator("list_object_versions").paginate(Bucket="versioned", PaginationConfig={"PageSize": 2}):
         found += [(one["Key"], one["VersionId"]) for one in page.get("Versions", [])]
@@ -122,9 +122,11 @@ def test_buckets_and_their_settings(emulator):
     assert s3.head_bucket(Bucket="mine")["BucketRegion"] == "us-east-1"
     assert s3.get_bucket_location(Bucket="mine").get("LocationConstraint") is None
     assert "Status" not in s3.get_bucket_versioning(Bucket="mine")
-    assert code_of(s3.get_object_lock_configuration, Bucket="mine") == (404, "ObjectLockConfigurationNotFoundError")
+    missing = (404, "ObjectLockConfigurationNotFoundError")
+    assert code_of(s3.get_object_lock_configuration, Bucket="mine") == missing
     s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
-    assert s3.get_object_lock_configuration(Bucket="locked")["ObjectLockConfiguration"]["ObjectLockEnabled"] == "Enabled"
+    lock = s3.get_object_lock_configuration(Bucket="locked")["ObjectLockConfiguration"]
+    assert lock["ObjectLockEnabled"] == "Enabled"
     assert s3.get_bucket_versioning(Bucket="locked")["Status"] == "Enabled"
     assert code_of(s3.get_bucket_acl, Bucket="mine") == (501, "NotImplemented")
     s3.delete_bucket(Bucket="mine")
@@ -137,7 +139,8 @@ def test_multipart_uploads_refuse_what_s3_refuses(emulator):
     tags = [s3.upload_part(**where, PartNumber=number, Body=b"small")["ETag"] for number in (1, 2)]
 
     def parts(*numbers):
-        return {"Parts": [{"PartNumber": number, "ETag": tags[number - 1] if number < 3 else "x"} for number in numbers]}
+        return {"Parts": [{"PartNumber": one, "ETag": tags[one - 1] if one < 3 else "x"} for one in numbers]}
+
     complete = s3.complete_multipart_upload
     assert code_of(complete, **where, MultipartUpload=parts(1, 2)) == (400, "EntityTooSmall")
     assert code_of(complete, **where, MultipartUpload=parts(2, 1)) == (400, "InvalidPartOrder")
@@ -162,7 +165,8 @@ def test_faults_while_it_runs(emulator):
     assert emulator.hits() == [1, 1, 1]
     emulator.heal()
     assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == b"abc"
-    assert [one["operation"] for one in emulator.records()] == ["PutObject", "PutObject", "GetObject", "CopyObject", "GetObject"]
+    asked = [one["operation"] for one in emulator.records()]
+    assert asked == ["PutObject", "PutObject", "GetObject", "CopyObject", "GetObject"]
     with pytest.raises(ValueError, match="fault rule 0"):
         emulator.script({"fault": "no such"})
 
