@@ -138,11 +138,15 @@ std::string canonical_request_hash(const SignedRequest& request, const Pairs& qu
 }  // namespace
 
 Sha256 hmac_sha256(ByteView key, ByteView message) {
+  // Empty views may have no address, which OpenSSL takes for a mistake.
+  static constexpr unsigned char kNothing = 0;
+  const auto* key_at = key.empty() ? &kNothing : static_cast<const void*>(key.data());
+  const auto* message_at =
+      message.empty() ? &kNothing : reinterpret_cast<const unsigned char*>(message.data());
   Sha256 out{};
   unsigned size = 0;
   const unsigned char* done =
-      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-           reinterpret_cast<const unsigned char*>(message.data()), message.size(),
+      HMAC(EVP_sha256(), key_at, static_cast<int>(key.size()), message_at, message.size(),
            reinterpret_cast<unsigned char*>(out.data()), &size);
   KEDGE_CHECK(done != nullptr && size == out.size());
   return out;
