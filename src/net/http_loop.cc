@@ -142,12 +142,15 @@ void HttpLoop::wake() {
 
 void HttpLoop::work() {
   std::array<epoll_event, kMaxEvents> events{};
+  int wait = -1;
   bool stopping = false;
   while (!stopping) {
-    const int count = epoll_wait(epoll_, events.data(), kMaxEvents, wait_milliseconds());
+    const int count = epoll_wait(epoll_, events.data(), kMaxEvents, wait);
+    // Nothing outside of it may touch an object that an exit destroys.
     const GatePass pass;
     stopping = take_inbox();
     step({events.data(), static_cast<std::size_t>(std::max(count, 0))});
+    wait = wait_milliseconds();
   }
   const GatePass pass;
   while (!calls_.empty()) end_call(*calls_.back(), Code::kCancelled, "the client is closed");
