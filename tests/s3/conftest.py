@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-for folder in ("cli", "emulator"):
-    sys.path.insert(0, str(HERE.parent / folder))
+sys.path.insert(0, str(HERE.parent / "cli"))
 
 from bucket import KEDGE  # noqa: E402
 from s3_bucket import S3Bucket  # noqa: E402

@@ -2,12 +2,11 @@
 
 A server answers when its constructor returns, and is gone when stop() does. Its keys and its data are its own.
 """
-import json
 import os
 import socket
 import subprocess
+import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import boto3
@@ -15,6 +14,11 @@ from botocore.config import Config
 
 VERSITYGW = os.environ.get("KEDGE_VERSITYGW", "")
 EMULATOR = Path(os.environ.get("KEDGE_BIN", "")).parent / "kedge-s3-emulator"
+os.environ.setdefault("KEDGE_EMULATOR_BIN", str(EMULATOR))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "emulator"))
+
+import server  # noqa: E402
+
 START_LIMIT_SECONDS = 60
 PORT_TRIES = 5  # a free port may be taken by somebody else before the server has it
 REGION = "us-east-1"
@@ -146,54 +150,34 @@ class Emulator(Server):
     def __init__(self, *flags):
         if not EMULATOR.exists():
             raise Unavailable(f"there is no {EMULATOR.name} beside kedge: run ./dev build")
-        self.process = subprocess.Popen(
-            [str(word) for word in (EMULATOR, "--port", 0, "--access-key", self.access_key, "--secret-key",
-                                    self.secret_key, *flags)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        first = self.process.stdout.readline()  # comes when it is ready; an end without it is an empty line
-        if not first:
-            self.stop()
-            raise RuntimeError(f"the emulator did not start: {flags}")
-        self.endpoint = f"http://127.0.0.1:{json.loads(first)['port']}"
+        self.program = server.Emulator(*flags, access_key=self.access_key, secret_key=self.secret_key)
+        self.endpoint = self.program.endpoint
+        self.counts, self.records, self.change = self.program.counts, self.program.records, self.program.set
 
-    def _control(self, method, path, body=None):
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"{self.endpoint}/_emulator/{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=600) as answer:
-            return json.loads(answer.read())
+    def stop(self):
+        self.program.stop()
 
     def misbehave(self, *rules):
         """Faults from now on, in place of those before."""
         self.behave()
-        self._control("POST", "faults", list(rules))
+        self.program.script(*rules)
 
     def behave(self):
-        self._control("DELETE", "faults")
+        self.program.heal()
 
     def wait_for_faults(self, count=1):
         """Until so many requests were hit."""
         end = time.monotonic() + START_LIMIT_SECONDS
-        while sum(self._control("GET", "faults")["hits"]) < count:
+        while sum(self.program.hits()) < count:
             if time.monotonic() > end:
                 raise RuntimeError("no request was hit by a fault")
             time.sleep(0.01)
-
-    def change(self, **settings):
-        """clock_offset_seconds, latency, bandwidth, denials, redirect_wrong_region: while it runs."""
-        self._control("POST", "settings", settings)
 
     def add_reader(self, access_key, secret_key):
         """Keys that may do nothing that changes anything, beside the owner's."""
         owner = {"access_key": self.access_key, "secret_key": self.secret_key}
         self.change(keys=[owner, {"access_key": access_key, "secret_key": secret_key, "read_only": True}])
 
-    def counts(self):
-        """Requests, errors and bytes since it was started, by operation."""
-        return self._control("GET", "counts")
-
-    def records(self):
-        """The last requests: operation, bucket, key, status and more."""
-        return self._control("GET", "records")
-
     def fill(self, bucket, prefix, count, size):
         """So many made-up objects, faster than anyone could put them."""
-        self._control("POST", "fill", {"bucket": bucket, "prefix": prefix, "count": count, "size": size})
+        self.program.fill(bucket, count, prefix, size)
