@@ -72,7 +72,9 @@ def test_what_was_archived_after_it_was_indexed(emulator, tmp_path):
     bucket.write("cold.txt", "Fenders protect the hull.\n")
     bucket.sync()
     put(bucket, "cold.txt", "Fenders protect the hull.\n", "GLACIER")
-    assert bucket.search("fenders protect the hull")[0]["proof"] == "archived"
+    best = bucket.search("fenders protect the hull")[0]
+    assert best["proof"] not in ("verified", "changed", "gone") and best["snippet"] == ""
+    assert "InvalidObjectState" in best["proof_detail"]
     assert bucket.ask("get", "cold.txt", "--index", bucket.index, code=1)["outcomes"][0]["status"] == "archived"
     assert bucket.sync()["deleted"] == 0
 

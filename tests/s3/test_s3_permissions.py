@@ -76,7 +76,7 @@ def test_a_source_that_may_only_be_read(versitygw, tmp_path):
     assert bucket.search("parental leave")[0]["key"] == "leave.md"
 
 
-# One object that may not be read fails alone, by its key, and is read when it may be.
+# One object that may not be read fails alone, by its key, and is read when it may be: after a while, or when it changed.
 def test_a_denied_object_fails_alone(bucket):
     fill(bucket)
     restrict(bucket, WRITE, denied="docs/deep/")
@@ -85,7 +85,12 @@ def test_a_denied_object_fails_alone(bucket):
     problem, = counts["problems"]
     assert problem["key"] == "deep/pump.txt" and "denied" in problem["reason"].lower()
     restrict(bucket, WRITE)
-    assert bucket.sync("--full")["indexed"] == 2
+    if bucket.server.name == "emulator":
+        with bucket.later(2):
+            assert bucket.sync()["indexed"] == 2
+    else:
+        bucket.write("deep/pump.txt", "The bilge pump is reset with the blue lever.\n")
+        assert bucket.sync()["indexed"] == 2
 
 
 # An object that was indexed and may not be read any more is neither deleted nor shown as if it were proven.

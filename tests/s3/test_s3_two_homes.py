@@ -58,6 +58,8 @@ def test_two_homes_end_with_one_index(server, tmp_path, clocks):
             both[0].write(f"{number}.txt", f"object {number} of the bucket, changed in turn {turn}\n")
     for bucket in both:
         assert bucket.sync()["indexed"] == OBJECTS
+    if server.name == "emulator" and any(clocks):  # the clocks were really apart: such a request is refused once
+        assert 403 in {record["status"] for record in server.records()}
     live = [bucket.live_set() for bucket in both]
     assert live[0] == live[1] == both[0].live_set_of_an_unbroken_run()
     assert len({key for key, *_ in live[0]}) == len(live[0]) == OBJECTS
