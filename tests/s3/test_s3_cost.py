@@ -53,7 +53,6 @@ def test_the_program_counts_what_the_server_saw(unchanged):
     assert said["source_usage"]["lists"] == sum(record["operation"] == "ListObjectsV2" for record in seen)
 
 
-@pytest.mark.xfail(reason="the head is read three times")
 def test_the_head_is_read_once(unchanged):
     _, seen = unchanged
     assert sum(record["operation"] == "GetObject" and record["key"] == "index/head" for record in seen) == 1
