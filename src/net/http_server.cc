@@ -116,7 +116,11 @@ class Wire {
     std::array<pollfd, 2> waited{{{fd_, POLLRDHUP, 0}, {stop_, POLLIN, 0}}};
     const auto micros = std::max<std::int64_t>(longest.count(), 0);
     const timespec limit{micros / 1'000'000, micros % 1'000'000 * 1000};
-    return ::ppoll(waited.data(), waited.size(), &limit, nullptr) == 0;
+    int found = -1;
+    do {
+      found = ::ppoll(waited.data(), waited.size(), &limit, nullptr);
+    } while (found < 0 && errno == EINTR);
+    return found == 0;
   }
   void reset() const {
     const linger at_once{1, 0};
