@@ -12,6 +12,12 @@
 namespace kedge {
 namespace {
 
+// Half an answer that stays open: whoever waits for it waits for ever.
+const std::string kHalf = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
+// Half an answer, then the connection closes. (Without any libcurl would try again by itself.)
+const std::string kBroken = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf";
+const std::string kBusy = answer_of("busy", "503 Slow Down");
+
 // What the server does with the first copy of "/slow" and with the second.
 struct Plan {
   std::string first = answer_of("first");
@@ -47,14 +53,15 @@ class HedgeServer {
       if (copy == 0) {
         if (plan_.first_waits_for_second) second_came_.wait();
         peer.write(plan_.first);
-        if (plan_.first.empty()) peer.close();
+        const bool breaks = plan_.first == kBroken;
+        if (breaks) peer.close();
         first_done_.set();
-        if (plan_.first.empty()) return;
+        if (breaks) return;
       } else {
         second_came_.set();
         if (plan_.second_waits_for_first) first_done_.wait();
         peer.write(plan_.second);
-        if (plan_.second.empty()) return;
+        if (plan_.second == kBroken) return;
       }
     }
   }
@@ -78,10 +85,6 @@ void learn(HttpClient& client, const HedgeServer& server, int reads = 20) {
     ASSERT_TRUE(client.send_one(read_of(server.url("/fast")), Deadline::never()).ok());
 }
 
-// Half an answer that stays open: whoever waits for it waits for ever.
-const std::string kHalf = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
-const std::string kBusy = answer_of("busy", "503 Slow Down");
-
 // The first whole answer counts, wherever it comes from; a bad end waits for the better one.
 TEST(Hedges, GiveTheFirstWholeAnswer) {
   const struct {
@@ -96,16 +99,16 @@ TEST(Hedges, GiveTheFirstWholeAnswer) {
       {"the first is whole", {.second = kHalf}, "first", 200, false},
       {"the second is busy", {.second = kBusy}, "first", 200, false},
       {"the first is busy", {.first = kBusy}, "second", 200, true},
-      {"the first breaks", {.first = ""}, "second", 200, true},
-      {"the second breaks", {.second = ""}, "first", 200, false},
+      {"the first breaks", {.first = kBroken}, "second", 200, true},
+      {"the second breaks", {.second = kBroken}, "first", 200, false},
       {"both are busy", {.first = kBusy, .second = kBusy}, "busy", 503, false},
       {"busy, broken",
-       {.first = kBusy, .second = "", .second_waits_for_first = true},
+       {.first = kBusy, .second = kBroken, .second_waits_for_first = true},
        "busy",
        503,
        false},
       {"broken, busy",
-       {.first = "", .second = kBusy, .second_waits_for_first = true},
+       {.first = kBroken, .second = kBusy, .second_waits_for_first = true},
        "busy",
        503,
        false},

@@ -51,7 +51,8 @@ struct HttpResponse {
   std::vector<HttpHeader> headers;  // names in lower case, in the order they came
   Bytes body;
   // Whether the body is as long as Content-Length, or its chunks, said. A shorter one is an error
-  // of the exchange and never seen here; false where the server said nothing and closed.
+  // of the exchange and never seen here; false where the server said nothing and closed. Then the
+  // body may have been cut on its way, over TLS too: libcurl 7.88 does not ask for TLS's own end.
   bool length_known = true;
   Duration first_byte{0};  // from the start of the exchange
   Duration total{0};

@@ -49,11 +49,13 @@ std::string_view Transfer::phase_name() const {
       return "receiving";
   }
   curl_off_t resolved = 0;
-  curl_off_t connected = 0;
   curl_easy_getinfo(easy_, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-  curl_easy_getinfo(easy_, CURLINFO_CONNECT_TIME_T, &connected);
   if (resolved == 0) return "resolving";
-  return connected != 0 && target_->tls ? "tls" : "connecting";
+  // The peer's address is known from TCP's connection on; libcurl's times tell only when all is
+  // done.
+  const char* peer = nullptr;
+  curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &peer);
+  return target_->tls && peer != nullptr && *peer != '\0' ? "tls" : "connecting";
 }
 
 std::string Transfer::message(std::string_view what) const {
@@ -103,7 +105,8 @@ Error Transfer::tls_error(CURLcode code) const {
                                    "--ca-file")};
   long verified = X509_V_OK;
   curl_easy_getinfo(easy_, CURLINFO_SSL_VERIFYRESULT, &verified);
-  if (verified == X509_V_OK)
+  // libcurl compares names before it notes a result, and begins with "unspecified".
+  if (verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED)
     return {Code::kDenied,
             str_cat(at, "the certificate is another host's: ", printable(curl_message_),
                     "; no CA of --ca-file can change that, the host's name must")};
