@@ -18,6 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// To be handed over, while the store itself is looked at.
+std::unique_ptr<ObjectStore> share(ObjectStore& store) {
+  return std::make_unique<WrappedStore>(store);
+}
+
 constexpr const char* kSource = "s3://bucket/docs/";
 
 class BucketTest : public testing::Test {
@@ -48,10 +53,10 @@ class BucketTest : public testing::Test {
     environment.log = std::shared_ptr<Log>(&silent_log(), [](Log*) {});
     environment.scratch_folder = scratch_.string();
     environment.open_index_store = [this](const std::string&) {
-      return Result<std::unique_ptr<ObjectStore>>(std::make_unique<WrappedStore>(index_counts_));
+      return Result<std::unique_ptr<ObjectStore>>(share(index_counts_));
     };
     environment.open_source_store = [this](const SourceLocation&) {
-      return Result<std::unique_ptr<ObjectStore>>(std::make_unique<WrappedStore>(source_counts_));
+      return Result<std::unique_ptr<ObjectStore>>(share(source_counts_));
     };
     environment.find_source = [](const std::string& source) {
       return Result<SourcePlace>(SourcePlace{source, ""});

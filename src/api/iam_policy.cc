@@ -27,6 +27,7 @@ constexpr S3Right kRights[] = {
     {"POST", "uploadId", false, "s3:PutObject", kWrite},
     {"DELETE", "uploadId", false, "s3:AbortMultipartUpload", kWrite},
     {"DELETE", "", false, "s3:DeleteObject", kWrite},
+    {"DELETE", "versionId", false, "s3:DeleteObjectVersion", kWrite},
     {"POST", "delete", true, "s3:DeleteObject", kWrite},
     {"POST", "delete", true, "s3:DeleteObjectVersion", kWrite},
     // Without it an absence cannot be told from a refusal.
@@ -54,7 +55,7 @@ json::array actions_of(unsigned uses, Kind kind) {
   json::array out;
   for (const S3Right& right : kRights) {
     if ((right.uses & uses) == 0 || kind_of(right) != kind) continue;
-    const json::value action{json::string(right.action)};
+    const json::value action(json::string(right.action));
     if (std::find(out.begin(), out.end(), action) == out.end()) out.push_back(action);
   }
   return out;

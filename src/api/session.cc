@@ -7,6 +7,37 @@
 #include "store/retry_store.h"
 
 namespace kedge {
+namespace {
+
+class LateCache final : public EmbeddingCache {
+ public:
+  LateCache(Session& session, Space space) : session_(session), space_(std::move(space)) {}
+
+  Result<std::vector<std::optional<HalfVector>>> lookup(std::span<const Id128> hashes,
+                                                        Deadline deadline) override {
+    return KEDGE_TRY(opened())->lookup(hashes, deadline);
+  }
+  Status add(std::span<const Id128> hashes, std::span<const HalfVector> vectors,
+             Deadline deadline) override {
+    return KEDGE_TRY(opened())->add(hashes, vectors, deadline);
+  }
+  Status flush(Deadline deadline) override { return KEDGE_TRY(opened())->flush(deadline); }
+  Result<CollectReport> collect(Deadline deadline) override {
+    return KEDGE_TRY(opened())->collect(deadline);
+  }
+  [[nodiscard]] EmbeddingCacheStats stats() const override {
+    const Result<EmbeddingCache*> cache = opened();
+    return cache.ok() ? (*cache)->stats() : EmbeddingCacheStats{};
+  }
+
+ private:
+  Result<EmbeddingCache*> opened() const { return session_.cache(space_); }
+
+  Session& session_;
+  const Space space_;
+};
+
+}  // namespace
 
 Session::Session(ClientOptions options, ClientEnvironment environment)
     : options_(std::move(options)), environment_(std::move(environment)) {}
@@ -113,6 +144,11 @@ Result<Index*> Session::index_even_dropped() {
   return attached_.get();
 }
 
+bool Session::opened() {
+  const std::lock_guard lock(mutex_);
+  return index_ != nullptr;
+}
+
 Result<bool> Session::index_exists() {
   const Result<Index*> opened = index(false);
   if (opened.ok()) return true;
@@ -183,6 +219,12 @@ Result<EmbeddingCache*> Session::cache(const Space& space) {
                                             *environment_.log, options, deadline()));
   }
   return cache_.get();
+}
+
+EmbeddingCache* Session::late_cache(const Space& space) {
+  const std::lock_guard lock(mutex_);
+  if (late_cache_ == nullptr) late_cache_ = std::make_unique<LateCache>(*this, space);
+  return late_cache_.get();
 }
 
 Status Session::may_write() const {

@@ -27,6 +27,8 @@ class Session {
   Result<Index*> index_even_dropped();
   // An empty index in memory: for a dry run where there is none.
   Result<Index*> scratch_index();
+  // Whether the index is opened already: then its current snapshot may be old.
+  [[nodiscard]] bool opened();
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
 
@@ -44,6 +46,9 @@ class Session {
   Result<Embedder*> embedder(const std::optional<Space>& space);
   // The embedding cache of the model's space.
   Result<EmbeddingCache*> cache(const Space& space);
+  // The same, opened when it is first asked something: a sync that embeds nothing reads nothing of
+  // it.
+  EmbeddingCache* late_cache(const Space& space);
 
   // kDenied: the client was opened read-only.
   [[nodiscard]] Status may_write() const;
@@ -92,6 +97,7 @@ class Session {
   std::unique_ptr<Embedder> embedder_;
   Kept cache_store_;
   std::unique_ptr<EmbeddingCache> cache_;
+  std::unique_ptr<EmbeddingCache> late_cache_;
 };
 
 }  // namespace kedge

@@ -140,15 +140,19 @@ class SyncRun {
     // Before the index is made: a mistyped source must not become a folder with an index in it, nor
     // a missing model leave an empty one behind.
     std::vector<Wanted> sources = KEDGE_TRY(named_sources());
+    const bool opened = session_.opened();
     if (!KEDGE_TRY(session_.index_exists())) KEDGE_TRY(session_.embedder(std::nullopt));
     index_ = KEDGE_TRY(open());
-    const SnapshotPtr snapshot = KEDGE_TRY(index_->latest(session_.deadline()));
+    // What this run has opened is as new as what it would read now.
+    const SnapshotPtr snapshot =
+        opened ? KEDGE_TRY(index_->latest(session_.deadline())) : index_->current();
+    newest_ = snapshot;
     if (request_.sources.empty()) sources = KEDGE_TRY(recorded_sources(*snapshot));
     std::optional<Space> space;
     if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
     embedder_ = KEDGE_TRY(session_.embedder(space));
     if (!request_.dry_run || KEDGE_TRY(session_.index_exists())) {
-      cache_ = KEDGE_TRY(session_.cache(embedder_->space()));
+      cache_ = session_.late_cache(embedder_->space());
     }
     SyncResult out;
     std::uint64_t tokens = 0;
@@ -213,6 +217,7 @@ class SyncRun {
     options.approve_deletes = request_.approve_deletes;
     options.full = request_.full;
     options.stop = request_.stop;
+    options.newest = std::exchange(newest_, nullptr);
     if (request_.progress) {
       options.progress = [&](const SyncProgress& progress) {
         request_.progress(to_progress(uri, progress));
@@ -237,6 +242,7 @@ class SyncRun {
   Index* index_ = nullptr;
   Embedder* embedder_ = nullptr;
   EmbeddingCache* cache_ = nullptr;
+  SnapshotPtr newest_;  // for the first source; what comes after it stands on later commits
 };
 
 }  // namespace

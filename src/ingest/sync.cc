@@ -128,7 +128,8 @@ class Run {
   Result<SyncReport> go() {
     const Duration began = environment_.clock.monotonic();
     const EmbedUsage before = environment_.embedder.usage();
-    SnapshotPtr snapshot = KEDGE_TRY(environment_.index.latest(deadline_));
+    SnapshotPtr snapshot = options_.newest;
+    if (snapshot == nullptr) snapshot = KEDGE_TRY(environment_.index.latest(deadline_));
     plan_ = KEDGE_TRY(make_plan(snapshot->state(), environment_.embedder, options_));
     if (!options_.dry_run) {
       KEDGE_TRY(
