@@ -10,9 +10,9 @@
 namespace kedge {
 
 Result<SnapshotPtr> open_snapshot(Session& session, std::optional<std::uint64_t> generation) {
+  if (!generation) return session.latest();
   Index* index = KEDGE_TRY(session.index(false));
-  if (generation) return index->at(*generation, session.deadline());
-  return index->latest(session.deadline());
+  return index->at(*generation, session.deadline());
 }
 
 Result<Space> space_of(const Snapshot& snapshot) {

@@ -144,6 +144,12 @@ Result<Index*> Session::index_even_dropped() {
   return attached_.get();
 }
 
+Result<SnapshotPtr> Session::latest() {
+  const bool known = opened();
+  Index* index = KEDGE_TRY(this->index(false));
+  return known ? index->latest(deadline()) : Result<SnapshotPtr>(index->current());
+}
+
 bool Session::opened() {
   const std::lock_guard lock(mutex_);
   return index_ != nullptr;

@@ -27,7 +27,10 @@ class Session {
   Result<Index*> index_even_dropped();
   // An empty index in memory: for a dry run where there is none.
   Result<Index*> scratch_index();
-  // Whether the index is opened already: then its current snapshot may be old.
+  // The newest generation of the index: the one that it is opened with, if this call opens it,
+  // since that is as new as what another GET of the head would show.
+  Result<SnapshotPtr> latest();
+  // Whether the index is opened already, so that its current snapshot may be old.
   [[nodiscard]] bool opened();
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
