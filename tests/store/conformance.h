@@ -31,6 +31,9 @@ struct StoreCase {
   std::function<std::unique_ptr<StoreUnderTest>()> make;
   // Whether keys may hold any bytes, and one be a prefix path of another.
   bool any_key = true;
+  // Whether a key that it does not take is refused as such by every call; a server may answer that
+  // there is no such key.
+  bool refuses_by_name = true;
   // Whether ranged reads and listings carry tags.
   bool tags_everywhere = true;
 
