@@ -389,6 +389,18 @@ TEST(HttpClient, SendsAtMostOnceWhereAsked) {
   }
 }
 
+// Proxies are taken from the environment, as every other tool on the machine takes them.
+TEST(HttpClient, GoesThroughTheProxyOfTheEnvironment) {
+  ScriptedServer proxy(answering([](const SeenRequest& request) {
+    return answer_of(request.head.substr(0, request.head.find('\r')));
+  }));
+  ASSERT_EQ(setenv("http_proxy", proxy.url("").c_str(), 1), 0);
+  const auto answer =
+      new_client()->send_one(patient("http://bucket.invalid/key"), Deadline::never());
+  unsetenv("http_proxy");
+  EXPECT_EQ(text_of(answer), "GET http://bucket.invalid/key HTTP/1.1");
+}
+
 // Bytes after an answer's end would be read as the next one's: that connection is not used again.
 TEST(HttpClient, DropsAConnectionWithBytesLeftOver) {
   for (const bool at_once : {true, false}) {
