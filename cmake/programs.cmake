@@ -1,4 +1,5 @@
-# The program kedge (src/cli/main.cc), and what crosses layers. A new file needs no edit here:
+# The programs kedge (src/cli/main.cc) and kedge-s3-emulator (src/emulator/main.cc), and what crosses layers. A new file
+# needs no edit here:
 #   tests/<name>/*.cc      one test program a folder, <name>_tests; include paths from the repository's root
 #   fuzz/<name>_fuzz.cc    one fuzzer a file; its corpus, fuzz/corpus/<name>, replays in ctest
 #   bench/<name>_bench.cc  one program a file
@@ -7,6 +8,11 @@ if(TARGET kedge_cli AND EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
   add_executable(kedge ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
   target_link_libraries(kedge PRIVATE kedge_cli)
   install(TARGETS kedge)
+endif()
+
+if(TARGET kedge_emulator AND NOT KEDGE_FUZZ)
+  add_executable(kedge-s3-emulator ${CMAKE_SOURCE_DIR}/src/emulator/main.cc)
+  target_link_libraries(kedge-s3-emulator PRIVATE kedge_emulator)
 endif()
 
 function(kedge_program name)
