@@ -249,7 +249,8 @@ std::vector<StoreCase> s3_cases() {
     cases.push_back({.name = "versitygw",
                      .make = [] { return std::make_unique<GatewayUnderTest>(); },
                      .any_key = false,
-                     .refuses_by_name = false});
+                     .keys_are_paths = true,
+                     .clock_lag = std::chrono::seconds(1)});
   return cases;
 }
 
