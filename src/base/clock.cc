@@ -24,8 +24,9 @@ class SystemClock final : public Clock {
 }  // namespace
 
 Clock& system_clock() {
-  static SystemClock clock;
-  return clock;
+  // Never destroyed: threads that an exit leaves behind still ask it.
+  static SystemClock* const clock = new SystemClock;
+  return *clock;
 }
 
 std::string to_rfc3339(Timestamp time) {

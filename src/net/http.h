@@ -51,7 +51,8 @@ struct HttpResponse {
   std::vector<HttpHeader> headers;  // names in lower case, in the order they came
   Bytes body;
   // Whether the body is as long as Content-Length, or its chunks, said. A shorter one is an error
-  // of the exchange and never seen here; false where the server said nothing and closed.
+  // of the exchange and never seen here; false where the server said nothing and closed. Then the
+  // body may have been cut on its way, over TLS too: libcurl 7.88 does not ask for TLS's own end.
   bool length_known = true;
   Duration first_byte{0};  // from the start of the exchange
   Duration total{0};
@@ -72,9 +73,11 @@ class HttpTransport {
   virtual ~HttpTransport() = default;
   // One exchange each, in parallel; one answer or error each, in the order asked. Any status is an
   // answer. kUnavailable: no whole answer came (not resolved, refused, reset, too slow, cut short);
-  // the request may have had its effect. kDenied: TLS: the server's certificate is not trusted or is
-  // another host's. kCancelled: `stop`. kExhausted: max_body_bytes. kInvalid: not a URL.
-  // Nothing is sent twice, but for may_hedge.
+  // the request may have had its effect. kDenied: TLS: the server's certificate is not trusted or
+  // is another host's. kCancelled: `stop`. kExhausted: max_body_bytes, or too many headers.
+  // kInvalid: not a URL, or a method or header that cannot be sent. Nothing is sent twice, but for
+  // may_hedge, and for what meets a kept connection that the server closes before a byte of the
+  // answer: that goes out once more on another one, unless it is a POST or at_most_once.
   virtual std::vector<Result<HttpResponse>> send(std::span<const HttpRequest> requests,
                                                  Deadline deadline, std::stop_token stop) = 0;
   Result<HttpResponse> send_one(const HttpRequest& request, Deadline deadline) {

@@ -1,10 +1,11 @@
 // The real HttpTransport: HTTP/1.1 on libcurl's multi interface. One thread of the client's own
-// moves all bytes, begun with the first call; calls wait for it. Connections are kept and used again
-// (not for HttpRequest::at_most_once).
+// moves all bytes, begun with the first call; calls wait for it. Connections are kept and used
+// again (not for HttpRequest::at_most_once).
 //
 // After fork() a child may use the client: it begins a thread and connections of its own, and calls
-// that were under way in the parent do not exist for it. Destroying the client cancels what is under
-// way. Nothing global is initialised or finalised but curl_global_init, once a process.
+// that were under way in the parent do not exist for it. Destroying the client cancels what is
+// under way. Nothing global is initialised or finalised but curl_global_init and the handlers
+// of exit_gate.h, once a process; a client that is never destroyed does not hinder the exit.
 //
 // Threads: any method, from any thread.
 #pragma once
@@ -20,12 +21,13 @@ namespace kedge {
 
 struct HttpClientOptions {
   std::size_t max_connections = 64;  // at once, 1 to 1,024; further exchanges wait
-  std::string ca_file;               // PEM; "": the system's
+  std::string ca_file = {};          // PEM; "": the system's
   bool verify_tls = true;
   // Proxies come from the environment as everyone knows them (HTTPS_PROXY, NO_PROXY ...).
   std::string user_agent = "kedge";
-  // Hedges: a second copy after the live p95 of first bytes (at least hedge_floor), while second
-  // copies are fewer than this part of all exchanges that may be hedged. 0 turns them off.
+  // Hedges: a second copy after the live p95 of first bytes (at least hedge_floor), while a
+  // connection is free and second copies are at most one more than this part of all exchanges that
+  // may be hedged. 0 turns them off.
   double hedge_budget = 0.05;
   Duration hedge_floor = std::chrono::milliseconds(20);
 };
@@ -33,7 +35,7 @@ struct HttpClientOptions {
 // Of all exchanges since the client was made.
 struct HttpClientCounts {
   std::uint64_t exchanges = 0;    // asked for
-  std::uint64_t sent = 0;         // with hedges
+  std::uint64_t sent = 0;         // on a connection; with hedges and repeats of libcurl
   std::uint64_t connections = 0;  // opened
   std::uint64_t hedges = 0;
   std::uint64_t hedges_won = 0;

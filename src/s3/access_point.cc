@@ -10,9 +10,10 @@ namespace {
 
 // Domains as in the AWS SDKs' partition tables. The last one is everybody else's.
 constexpr AwsPartition kPartitions[] = {
-    {"aws-cn", "cn-", "amazonaws.com.cn"}, {"aws-us-gov", "us-gov-", "amazonaws.com"},
-    {"aws-iso", "us-iso-", "c2s.ic.gov"},  {"aws-iso-b", "us-isob-", "sc2s.sgov.gov"},
-    {"aws-eusc", "eusc-", "amazonaws.eu"}, {"aws", "", "amazonaws.com"},
+    {"aws-cn", "cn-", "amazonaws.com.cn"},       {"aws-us-gov", "us-gov-", "amazonaws.com"},
+    {"aws-iso", "us-iso-", "c2s.ic.gov"},        {"aws-iso-b", "us-isob-", "sc2s.sgov.gov"},
+    {"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk"}, {"aws-iso-f", "us-isof-", "csp.hci.ic.gov"},
+    {"aws-eusc", "eusc-", "amazonaws.eu"},       {"aws", "", "amazonaws.com"},
 };
 
 constexpr std::size_t kArnParts = 6;  // arn, partition, service, region, account, resource

@@ -1,0 +1,46 @@
+#include "net/hedge_policy.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kedge {
+namespace {
+
+constexpr std::uint64_t kRefresh = 8;  // samples after which a percentile is computed again
+
+}  // namespace
+
+void HedgePolicy::add(std::string_view host, Duration latency) {
+  auto found = hosts_.find(host);
+  if (found == hosts_.end()) {
+    if (hosts_.size() >= kMaxHosts) hosts_.clear();
+    found = hosts_.emplace(host, Host{}).first;
+  }
+  Host& one = found->second;
+  one.samples[one.count++ % kWindow] = latency;
+}
+
+std::optional<Duration> HedgePolicy::wait(std::string_view host) {
+  const auto found = hosts_.find(host);
+  if (found == hosts_.end() || found->second.count < kMinSamples) return std::nullopt;
+  Host& one = found->second;
+  if (one.computed == 0 || one.count - one.computed >= kRefresh) {
+    const std::size_t size = std::min<std::uint64_t>(one.count, kWindow);
+    std::array<Duration, kWindow> sorted = one.samples;
+    const auto rank = sorted.begin() + static_cast<std::ptrdiff_t>((size * 95 + 99) / 100 - 1);
+    std::nth_element(sorted.begin(), rank, sorted.begin() + static_cast<std::ptrdiff_t>(size));
+    one.p95 = *rank;
+    one.computed = one.count;
+  }
+  return std::max(one.p95, floor_);
+}
+
+bool HedgePolicy::take() {
+  const auto allowed =
+      static_cast<std::uint64_t>(std::llround(budget_ * static_cast<double>(reads_))) + kBurst;
+  if (!enabled() || copies_ >= allowed) return false;
+  ++copies_;
+  return true;
+}
+
+}  // namespace kedge

@@ -1,0 +1,57 @@
+// When a read is sent a second time: after the 95th percentile of what its host's latest answers
+// took to their first byte, while second copies stay a small part of all reads. Without a budget a
+// store that slows down as a whole would be sent everything twice, just then.
+//
+// Threads: one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace kedge {
+
+class HedgePolicy {
+ public:
+  static constexpr std::size_t kWindow = 256;     // latest answers of a host that count
+  static constexpr std::size_t kMinSamples = 20;  // fewer say nothing about a tail
+  static constexpr std::size_t kMaxHosts = 256;   // more: all are forgotten
+  static constexpr std::uint64_t kBurst = 1;      // copies beyond the budget
+
+  // `budget`: second copies a read, 0 to 1; 0 means never.
+  HedgePolicy(double budget, Duration floor) : budget_(budget), floor_(floor) {}
+
+  [[nodiscard]] bool enabled() const { return budget_ > 0; }
+  // A read that may be sent twice begins.
+  void began() { ++reads_; }
+  // A first copy had its first byte, or was given up, after `latency`.
+  void add(std::string_view host, Duration latency);
+  // How long a read of `host` waits for its first byte before it may be sent again, at least the
+  // floor; absent while there are too few samples.
+  std::optional<Duration> wait(std::string_view host);
+  [[nodiscard]] Duration floor() const { return floor_; }
+  // Whether one more copy is within the budget; if so, it is counted.
+  bool take();
+
+ private:
+  struct Host {
+    std::array<Duration, kWindow> samples{};
+    std::uint64_t count = 0;     // ever; the ring's next is count % kWindow
+    std::uint64_t computed = 0;  // count when p95 was
+    Duration p95{0};
+  };
+
+  const double budget_;
+  const Duration floor_;
+  std::uint64_t reads_ = 0;
+  std::uint64_t copies_ = 0;
+  std::map<std::string, Host, std::less<>> hosts_;
+};
+
+}  // namespace kedge
