@@ -24,6 +24,7 @@
 #include "kedge/result.h"
 #include "kedge/search.h"
 #include "kedge/status.h"
+#include "kedge/store_settings.h"
 #include "kedge/sync.h"
 #include "kedge/verify.h"
 
@@ -42,6 +43,10 @@ struct ClientOptions {
   double timeout_seconds = 0;  // of each call that reads; 0: none
   bool create = false;         // sync() makes the index if there is none (the CLI does so)
   bool read_only = false;      // refuses everything that writes
+  // How s3:// URLs are reached, of the index, its cache and sources alike.
+  std::vector<StoreSettings> stores;
+  // Asks the person at the terminal, for an MFA code. May be empty: then nobody is asked.
+  std::function<Result<std::string>(std::string_view question)> on_prompt;
   std::function<void(MessageLevel, std::string_view)>
       on_message;  // warnings, and what --verbose shows
 };

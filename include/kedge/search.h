@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kedge/reference.h"
+#include "kedge/usage.h"
 
 namespace kedge {
 
@@ -29,6 +30,8 @@ struct ResultOptions {
   std::uint32_t context = 0;  // neighbouring chunks on each side in the snippet
   bool allow_partial = false;
   std::optional<std::uint64_t> generation;  // a retained one; absent: the latest
+  // A link with each result that is not known to be untrue: see GetRequest. 0: none.
+  double presign_seconds = 0;
 };
 
 struct SearchQuery {
@@ -51,8 +54,9 @@ struct SearchHit {
   std::string proof_detail;  // why: "not asked", "size 120 -> 140"
   std::string snippet;       // text of the chunk; "" unless verified
   std::pair<std::size_t, std::size_t> best_sentence{
-      0, 0};        // byte range of the snippet that answers best
-  std::string raw;  // with fetch: the chunk's raw bytes
+      0, 0};         // byte range of the snippet that answers best
+  std::string raw;   // with fetch: the chunk's raw bytes
+  std::string link;  // with presign_seconds
 };
 
 struct Explain {
@@ -63,6 +67,7 @@ struct Explain {
   double open_seconds = 0, model_load_seconds = 0, embed_seconds = 0, search_seconds = 0,
          snippet_seconds = 0;
   std::string simd;  // which kernels ran
+  StoreUsage index_usage, source_usage;
 };
 
 struct SearchResponse {

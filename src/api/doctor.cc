@@ -2,13 +2,14 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <utility>
 
+#include "api/iam_policy.h"
 #include "api/operations.h"
 #include "base/strings.h"
 #include "simd/kernels.h"
+#include "store/probe.h"
 
 namespace kedge {
 
@@ -18,131 +19,79 @@ bool DoctorReport::ok() const {
 
 namespace {
 
-constexpr std::size_t kRaceWriters = 8;
-constexpr int kRaceRounds = 3;
+constexpr int kLocalRaceRounds = 3;
 constexpr Duration kClockTolerance = std::chrono::minutes(5);
 constexpr std::uint64_t kLowDiskBytes = 1ULL << 30;
 
-// Runs the probes on a store, under keys of its own that it removes again. The names are those of
+// Whether something that was asked for is permitted.
+Check permission(std::string name, const std::optional<Error>& error) {
+  Check out{.name = std::move(name), .ok = !error, .warning = false, .detail = "permitted"};
+  if (error) out.detail = error->message;
+  return out;
+}
+
+// Whether the store keeps its promises, which shows the rights to write too. The names are those of
 // docs/stores.md.
-class StoreProbe {
- public:
-  StoreProbe(ObjectStore& store, Session& session, std::vector<Check>& checks)
-      : store_(store), session_(session), checks_(checks) {
-    prefix_ = "probe/" + Id128::random(*session.environment().random).hex() + "-";
+Status check_promises(Session& session, ObjectStore& store, std::vector<Check>& checks) {
+  ProbedStore* probed = KEDGE_TRY(session.probed_store());
+  ProbeOptions local;
+  local.race_rounds = kLocalRaceRounds;
+  const ProbeReport report =
+      probed != nullptr ? probed->probe(session.deadline())
+                        : probe_store(store, *session.environment().executor,
+                                      *session.environment().random, local, session.deadline());
+  const ProbeCheck& first = report.checks.front();
+  if (first.error && first.error->code == Code::kDenied) {
+    checks.push_back({.name = "index: put",
+                      .ok = true,
+                      .warning = true,
+                      .detail = "denied: with these credentials the index can be searched, and not "
+                                "be synced (" +
+                                first.error->message + ")"});
+    return {};
   }
+  for (const ProbeCheck& check : report.checks) {
+    checks.push_back({.name = "store: " + check.name,
+                      .ok = check.ok || !check.needed,
+                      .warning = !check.ok,
+                      .detail = check.detail});
+  }
+  return {};
+}
 
-  void run() {
-    const Deadline deadline = session_.deadline();
-    create_twice(deadline);
-    swaps(deadline);
-    reads(deadline);
-    races(deadline);
-    const std::vector<Result<void>> removed = store_.remove(keys_, deadline);
-    const bool clean =
-        std::all_of(removed.begin(), removed.end(), [](const auto& r) { return r.ok(); });
-    say("remove", clean,
-        clean ? "the probe's keys are gone" : "the probe's keys could not all be removed");
+// What a store says of itself, and what of it may be listed and read.
+void check_place(Session& session, ObjectStore& store, const std::string& name,
+                 const std::string& url, std::vector<Check>& checks) {
+  const ClientEnvironment& environment = session.environment();
+  const Deadline deadline = session.deadline();
+  if (is_s3_url(url) && environment.credentials_of) {
+    const Result<std::string> credentials = environment.credentials_of(url, deadline);
+    checks.push_back({.name = name + ": credentials",
+                      .ok = credentials.ok(),
+                      .warning = false,
+                      .detail = credentials.ok() ? *credentials : credentials.error().message});
   }
-
- private:
-  std::string key(std::string_view name) {
-    keys_.push_back(prefix_ + std::string(name));
-    return keys_.back();
-  }
-  void say(std::string name, bool ok, std::string detail) {
-    checks_.push_back({.name = "store: " + std::move(name),
-                       .ok = ok,
-                       .warning = false,
-                       .detail = std::move(detail)});
-  }
-
-  void create_twice(Deadline deadline) {
-    const std::string name = key("create");
-    const Result<Written> first = store_.create(name, as_bytes("one"), deadline);
-    const Result<Written> second = store_.create(name, as_bytes("two"), deadline);
-    const bool ok = first.ok() && !second.ok() && second.code() == Code::kConflict;
-    say("create twice", ok,
-        ok            ? "the second create is refused"
-        : !first.ok() ? first.error().message
-                      : "the store let a key be created twice: commits would be lost; it cannot "
-                        "hold an index");
-  }
-
-  void swaps(Deadline deadline) {
-    const std::string name = key("swap");
-    const Result<Written> made = store_.create(name, as_bytes("one"), deadline);
-    const Result<Written> wrong =
-        store_.swap(name, Tag{"0123456789abcdef"}, as_bytes("two"), deadline);
-    bool ok = made.ok() && !wrong.ok() && wrong.code() == Code::kConflict;
-    say("wrong If-Match", ok,
-        ok ? "refused" : "a swap with a wrong tag was not refused: it cannot hold an index");
-    const Result<Written> right =
-        store_.swap(name, made.ok() ? made->tag : Tag{}, as_bytes("two"), deadline);
-    say("right If-Match", right.ok(), right.ok() ? "swapped" : right.error().message);
-    const Result<Written> missing = store_.swap(key("missing"), Tag{"0"}, as_bytes("x"), deadline);
-    ok = !missing.ok() && missing.code() == Code::kConflict;
-    say("If-Match on a missing key", ok,
-        ok ? "refused" : "a swap of a key that is not there was not refused");
-  }
-
-  void reads(Deadline deadline) {
-    const std::string name = key("read");
-    const std::string body = "0123456789";
-    const Result<Written> put = put_one(store_, name, as_bytes(body), deadline);
-    const Result<Blob> whole =
-        read_one(store_, {.key = name, .offset = 0, .length = {}, .if_match = {}, .version_id = {}},
-                 deadline);
-    const bool ok = put.ok() && whole.ok() && as_text(whole->body) == body;
-    say("read after write", ok,
-        ok ? "what was written is read" : "what was written is not read back");
-    const Result<Blob> range =
-        read_one(store_, {.key = name, .offset = 3, .length = 4, .if_match = {}, .version_id = {}},
-                 deadline);
-    const bool range_ok = range.ok() && as_text(range->body) == "3456";
-    say("range", range_ok, range_ok ? "exact" : "a range came back wrong");
-    const std::unique_ptr<Listing> listing = store_.list(prefix_, "");
-    bool seen = false;
-    while (true) {
-      const Result<std::vector<ObjectInfo>> page = listing->next(deadline);
-      if (!page.ok() || page->empty()) break;
-      for (const ObjectInfo& info : *page) seen |= info.key == name;
+  const Result<std::vector<ObjectInfo>> page = store.list("", "")->next(deadline);
+  checks.push_back(permission(name + ": list", page.ok() ? std::optional<Error>() : page.error()));
+  const auto readable = [](const ObjectInfo& info) { return !info.archived && info.size > 0; };
+  if (page.ok()) {
+    const auto object = std::find_if(page->begin(), page->end(), readable);
+    if (object != page->end()) {
+      ReadRequest request;
+      request.key = object->key;
+      request.length = 1;
+      const Result<Blob> blob = read_one(store, request, deadline);
+      checks.push_back(
+          permission(name + ": get", blob.ok() ? std::optional<Error>() : blob.error()));
     }
-    say("list after write", seen, seen ? "listed" : "a written key is not listed");
   }
-
-  void races(Deadline deadline) {
-    bool create_ok = true;
-    bool swap_ok = true;
-    Executor& executor = *session_.environment().executor;
-    for (int round = 0; round < kRaceRounds; ++round) {
-      const std::string name = key(str_cat("race-", round));
-      std::atomic<int> winners{0};
-      executor.parallel_for(kRaceWriters, [&](std::size_t i) {
-        if (store_.create(name, as_bytes(str_cat("writer ", i)), deadline).ok()) ++winners;
-      });
-      create_ok &= winners == 1;
-      const Result<Stat> now = stat_one(store_, name, deadline);
-      winners = 0;
-      executor.parallel_for(kRaceWriters, [&](std::size_t i) {
-        if (now.ok() &&
-            store_.swap(name, now->info.tag, as_bytes(str_cat("swap ", i)), deadline).ok())
-          ++winners;
-      });
-      swap_ok &= winners == 1;
-    }
-    say("race of creates", create_ok,
-        create_ok ? "one winner each time" : "several writers won one create");
-    say("race of swaps", swap_ok,
-        swap_ok ? "one winner each time" : "several writers won one swap");
+  for (StoreFact& fact : store.facts(deadline)) {
+    checks.push_back({.name = name + ": " + fact.name,
+                      .ok = fact.ok,
+                      .warning = fact.warning,
+                      .detail = std::move(fact.detail)});
   }
-
-  ObjectStore& store_;
-  Session& session_;
-  std::vector<Check>& checks_;
-  std::string prefix_;
-  std::vector<std::string> keys_;
-};
+}
 
 void check_clock(Session& session, ObjectStore& store, std::vector<Check>& checks) {
   const Result<Timestamp> now = store.now(session.deadline());
@@ -185,17 +134,14 @@ void check_index(Session& session, Index& index, std::vector<Check>& checks) {
                     .warning = false,
                     .detail = std::move(detail)});
   for (const SourceEntry& entry : (*snapshot)->state().sources) {
-    Check check{.name = "source: " + entry.uri, .ok = false, .warning = false, .detail = {}};
+    const std::string name = "source " + printable(entry.uri);
     const Result<ObjectStore*> source = session.source(entry.uri, scope_of(entry));
-    if (!source.ok()) {
-      check.detail = source.error().message;
+    if (source.ok()) {
+      check_place(session, **source, name, entry.uri, checks);
     } else {
-      const Result<std::vector<ObjectInfo>> page =
-          (*source)->list("", "")->next(session.deadline());
-      check.ok = page.ok();
-      check.detail = page.ok() ? "can be listed" : page.error().message;
+      checks.push_back(
+          {.name = name, .ok = false, .warning = false, .detail = source.error().message});
     }
-    checks.push_back(std::move(check));
   }
 }
 
@@ -239,11 +185,48 @@ void check_machine(Session& session, std::vector<Check>& checks) {
                                  : str_cat(folder, ": not readable")});
 }
 
+Status add_policies(Session& session, const std::vector<std::string>& sources, DoctorReport& out) {
+  const ClientOptions& options = session.options();
+  if (!session.environment().policy_place) return {};
+  const auto bit = [](S3Use use) { return static_cast<unsigned>(use); };
+  struct Wanted {
+    std::string name;
+    std::string url;
+    unsigned sync = 0, search = 0;
+  };
+  const unsigned reads = bit(S3Use::kReadIndex);
+  const unsigned writes = reads | bit(S3Use::kWriteIndex) | bit(S3Use::kDoctor);
+  std::vector<Wanted> wanted = {{"Index", options.index, writes, reads},
+                                {"Cache", options.cache, writes, 0}};
+  for (const std::string& uri : sources) {
+    wanted.push_back(
+        {str_cat("Source", wanted.size() - 1), uri, bit(S3Use::kSource), bit(S3Use::kSource)});
+  }
+  std::vector<PolicyPlace> sync;
+  std::vector<PolicyPlace> search;
+  for (const Wanted& one : wanted) {
+    if (!is_s3_url(one.url)) continue;
+    PolicyPlace place = KEDGE_TRY(session.environment().policy_place(one.url));
+    place.name = one.name;
+    place.uses = one.sync;
+    sync.push_back(place);
+    place.uses = one.search;
+    search.push_back(std::move(place));
+  }
+  out.policy = make_policy(sync);
+  out.search_policy = make_policy(search);
+  return {};
+}
+
 }  // namespace
 
 Result<DoctorReport> run_doctor(Session& session) {
   DoctorReport out;
   std::optional<Space> space;
+  std::vector<std::string> sources;
+  const bool bucket = KEDGE_TRY(session.probed_store()) != nullptr;
+  ObjectStore* store = KEDGE_TRY(session.store());
+  if (bucket) check_place(session, *store, "index", session.options().index, out.checks);
   const Result<Index*> index = session.index(false);
   if (!index.ok()) {
     out.checks.push_back({.name = "index: head",
@@ -253,14 +236,19 @@ Result<DoctorReport> run_doctor(Session& session) {
   } else {
     check_index(session, **index, out.checks);
     const SnapshotPtr snapshot = (*index)->current();
-    if (snapshot != nullptr && !snapshot->state().spaces.empty())
-      space = snapshot->state().spaces.front();
-    ObjectStore& store = (*index)->log().store();
-    check_clock(session, store, out.checks);
-    if (!session.options().read_only) StoreProbe(store, session, out.checks).run();
+    if (snapshot != nullptr) {
+      if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
+      for (const SourceEntry& entry : snapshot->state().sources) sources.push_back(entry.uri);
+    }
+  }
+  // A folder is not made by looking at it.
+  if (index.ok() || bucket) {
+    check_clock(session, *store, out.checks);
+    if (!session.options().read_only) KEDGE_TRY(check_promises(session, *store, out.checks));
   }
   check_model(session, space, out.checks);
   check_machine(session, out.checks);
+  KEDGE_TRY(add_policies(session, sources, out));
   return out;
 }
 

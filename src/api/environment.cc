@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "api/model_locator.h"
+#include "api/open_store.h"
 #include "api/variable.h"
 #include "base/strings.h"
-#include "api/open_store.h"
 
 namespace kedge {
 namespace {
@@ -62,6 +62,20 @@ Status make_folders(const std::string& path) {
   }
 }
 
+// An opener, and what it stands on.
+struct Opening {
+  Opening(const ClientEnvironment& environment, const std::vector<StoreSettings>& stores,
+          AwsEnvironment aws)
+      : executor(environment.executor),
+        log(environment.log),
+        opener(stores, std::move(aws), {*environment.clock, *environment.random, *executor, *log}) {
+  }
+
+  std::shared_ptr<Executor> executor;
+  std::shared_ptr<Log> log;
+  StoreOpener opener;
+};
+
 }  // namespace
 
 Result<ClientEnvironment> make_environment(const ClientOptions& options) {
@@ -75,23 +89,29 @@ Result<ClientEnvironment> make_environment(const ClientOptions& options) {
   out.scratch_folder =
       options.scratch_folder.empty() ? default_scratch_folder() : options.scratch_folder;
   KEDGE_TRY(make_folders(out.scratch_folder));
-  Executor& executor = *out.executor;
+  AwsEnvironment aws = process_environment();
+  if (options.on_prompt) aws.prompt = options.on_prompt;
+  const auto kept = std::make_shared<Opening>(out, options.stores, std::move(aws));
   const bool read_only = options.read_only;
-  out.open_index_store =
-      [&executor, read_only](const std::string& url) -> Result<std::unique_ptr<ObjectStore>> {
-    return open_index_store(url, system_clock(), system_random(), executor, read_only);
+  out.open_index_store = [kept, read_only](const std::string& url) {
+    return kept->opener.open_index(url, read_only);
   };
-  out.open_source_store =
-      [&executor](const SourceLocation& location) -> Result<std::unique_ptr<ObjectStore>> {
+  out.open_source_store = [kept](const SourceLocation& location) {
     NamedKeys named = named_keys(location.scope);
     const SourceStoreOptions source{.hidden = location.scope.hidden,
                                     .gitignore = location.scope.gitignore,
                                     .index = location.index_folder,
+                                    .cache = location.cache_folder,
                                     .named = std::move(named.keys),
                                     .only_named = named.all};
-    return open_source_store(location.uri, system_clock(), executor, source);
+    return kept->opener.open_source(location.uri, source);
   };
-  out.find_source = [](const std::string& source) { return find_source_place(source); };
+  out.find_source = [kept](const std::string& source) { return kept->opener.find_source(source); };
+  out.credentials_of = [kept](const std::string& url, Deadline deadline) {
+    return kept->opener.credentials_of(url, deadline);
+  };
+  out.policy_place = [kept](const std::string& url) { return kept->opener.policy_place(url); };
+  out.endpoint_of = [kept](const std::string& url) { return kept->opener.endpoint_of(url); };
   const std::string model = options.model;
   out.open_embedder = [model, threads](const std::optional<Space>& space) {
     return open_embedder(model, space, threads);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "api/open_store.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/log.h"
@@ -16,17 +17,17 @@
 #include "ingest/scope.h"
 #include "kedge/client.h"
 #include "store/object_store.h"
-#include "api/open_store.h"
 
 namespace kedge {
 
 // Where a source lies, and what of the file system's listing belongs to it.
 struct SourceLocation {
-  std::string uri;           // canonical, ends with '/'
-  Scope scope;               // how it is listed; patterns are applied above, but for keys that
-                             // are named one by one
-  std::string index_folder;  // local folder of the index, never listed even inside the source; ""
-                             // if not local
+  std::string uri;  // canonical, ends with '/'
+  Scope scope;      // how it is listed; patterns are applied above, but for keys that
+                    // are named one by one
+  // URLs of the index and of a cache that lies elsewhere: never listed, even inside the source.
+  std::string index_folder;
+  std::string cache_folder = {};
 };
 
 struct ClientEnvironment {
@@ -39,6 +40,12 @@ struct ClientEnvironment {
   std::function<Result<std::unique_ptr<ObjectStore>>(const std::string& url)> open_index_store;
   std::function<Result<std::unique_ptr<ObjectStore>>(const SourceLocation& location)>
       open_source_store;
+  // Names the endpoint and bucket of an index, for what is remembered about them; "" for a store
+  // that needs no probe, and where this is empty.
+  std::function<Result<std::string>(const std::string& url)> endpoint_of = {};
+  // For doctor, of s3:// URLs; as in StoreOpener. May be empty.
+  std::function<Result<std::string>(const std::string& url, Deadline deadline)> credentials_of = {};
+  std::function<Result<PolicyPlace>(const std::string& url)> policy_place = {};
   // A path or URL as the user wrote it to the canonical uri, and the key if it names one object.
   std::function<Result<SourcePlace>(const std::string& source)> find_source;
   // `space`: of the index, if it has one.

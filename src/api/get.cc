@@ -1,3 +1,4 @@
+#include <array>
 #include <map>
 #include <utility>
 
@@ -46,13 +47,41 @@ GetStatus to_status(FetchOutcome outcome) {
   return GetStatus::kError;
 }
 
+// What is asked of one source in one round: bytes, or proofs for links.
 struct Batch {
   std::vector<FetchRequest> requests;
   std::vector<std::size_t> slots;
 };
 
-void fetch_batch(Session& session, const std::string& uri, const Batch& batch,
-                 std::vector<GetOutcome>& out) {
+void take(std::vector<Fetched> fetched, const Batch& batch, std::vector<GetOutcome>& out) {
+  for (std::size_t i = 0; i < fetched.size(); ++i) {
+    GetOutcome& outcome = out[batch.slots[i]];
+    outcome.status = to_status(fetched[i].outcome);
+    outcome.detail = std::move(fetched[i].detail);
+    outcome.version_readable = fetched[i].version_readable;
+    outcome.bytes = std::string(as_text(fetched[i].body));
+  }
+}
+
+void add_links(Session& session, ObjectStore& source, const Batch& batch,
+               const std::vector<GetRequest>& requests, std::vector<GetOutcome>& out) {
+  for (std::size_t i = 0; i < batch.slots.size(); ++i) {
+    GetOutcome& outcome = out[batch.slots[i]];
+    if (outcome.status != GetStatus::kOk) continue;
+    Result<std::string> link =
+        make_link(session, source, batch.requests[i], requests[batch.slots[i]].presign_seconds);
+    if (link.ok()) {
+      outcome.link = std::move(link).value();
+    } else {
+      outcome.status = GetStatus::kError;
+      outcome.detail = link.error().message;
+    }
+  }
+}
+
+void fetch_batch(Session& session, const std::string& uri, const Batch& batch, bool links,
+                 const std::vector<GetRequest>& requests, std::vector<GetOutcome>& out) {
+  if (batch.requests.empty()) return;
   const Result<ObjectStore*> source = session.source(uri);
   if (!source.ok()) {
     for (const std::size_t slot : batch.slots) {
@@ -61,13 +90,11 @@ void fetch_batch(Session& session, const std::string& uri, const Batch& batch,
     }
     return;
   }
-  std::vector<Fetched> fetched = fetch(**source, batch.requests, session.deadline());
-  for (std::size_t i = 0; i < fetched.size(); ++i) {
-    GetOutcome& outcome = out[batch.slots[i]];
-    outcome.status = to_status(fetched[i].outcome);
-    outcome.detail = std::move(fetched[i].detail);
-    outcome.bytes = std::string(as_text(fetched[i].body));
-  }
+  std::vector<Fetched> fetched = links ? prove(**source, batch.requests, session.deadline())
+                                       : fetch(**source, batch.requests, session.deadline());
+  ask_for_versions(**source, batch.requests, fetched, session.deadline());
+  take(std::move(fetched), batch, out);
+  if (links) add_links(session, **source, batch, requests, out);
 }
 
 // Only sources of the index may be read: a reference from outside must not make Kedge open any
@@ -82,10 +109,26 @@ Result<std::string> known_source(const Snapshot& snapshot, const Reference& refe
 
 }  // namespace
 
+Status check_link_seconds(double seconds) {
+  if (seconds >= 1 && seconds <= kMaxLinkSeconds) return {};
+  return {Code::kInvalid,
+          str_cat("a link lasts from 1 second to ", kMaxLinkSeconds, " seconds (7 days)")};
+}
+
+Result<std::string> make_link(Session& session, ObjectStore& source, const FetchRequest& request,
+                              double seconds) {
+  KEDGE_TRY(check_link_seconds(seconds));
+  ReadRequest named;
+  named.key = request.key;
+  if (request.as_indexed) named.version_id = request.version_id;
+  return source.presign(named, std::chrono::seconds(static_cast<std::int64_t>(seconds)),
+                        session.deadline());
+}
+
 Result<std::vector<GetOutcome>> run_get(Session& session, const std::vector<GetRequest>& requests) {
   const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(session, {}));
   std::vector<GetOutcome> out(requests.size());
-  std::map<std::string, Batch> by_source;
+  std::map<std::string, std::array<Batch, 2>> by_source;  // without and with links
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Reference& reference = requests[i].reference;
     Result<FetchRequest> request =
@@ -95,10 +138,15 @@ Result<std::vector<GetOutcome>> run_get(Session& session, const std::vector<GetR
       out[i].detail = request.ok() ? source.error().message : request.error().message;
       continue;
     }
-    by_source[*source].requests.push_back(std::move(request).value());
-    by_source[*source].slots.push_back(i);
+    request->as_indexed = requests[i].as_indexed;
+    Batch& batch = by_source[*source][requests[i].presign_seconds > 0 ? 1 : 0];
+    batch.requests.push_back(std::move(request).value());
+    batch.slots.push_back(i);
   }
-  for (const auto& [uri, batch] : by_source) fetch_batch(session, uri, batch, out);
+  for (const auto& [uri, batches] : by_source) {
+    fetch_batch(session, uri, batches[0], false, requests, out);
+    fetch_batch(session, uri, batches[1], true, requests, out);
+  }
   return out;
 }
 

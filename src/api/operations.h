@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/session.h"
+#include "ingest/fetch.h"
 #include "ingest/sync.h"
 #include "kedge/client.h"
 
@@ -43,8 +44,17 @@ Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptio
 // Hits to the public response: references, proofs, snippets.
 SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, SearchResult found,
                              const ResultOptions& options, std::string_view question);
+// kInvalid: not 1 s to kMaxLinkSeconds.
+Status check_link_seconds(double seconds);
+// Links to the hits, if they were asked for.
+Status add_links(Session& session, const ResultOptions& options, SearchResponse& response);
+// A link to what `request` names. kInvalid: as above. kUnsupported: the source has
+// no links. Not kept anywhere: it holds a signature.
+Result<std::string> make_link(Session& session, ObjectStore& source, const FetchRequest& request,
+                              double seconds);
 SyncCounts to_counts(const std::string& uri, const SyncReport& report);
 
+inline constexpr std::int64_t kMaxLinkSeconds = 7 * 24 * 3600;
 inline constexpr std::size_t kMaxResults = 10'000;
 inline constexpr std::size_t kMaxQuestionBytes = 64 * 1024;
 

@@ -27,6 +27,7 @@ Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptio
   if (options.k == 0 || options.k > kMaxResults) {
     return {Code::kInvalid, str_cat("k is ", options.k, ": it goes from 1 to ", kMaxResults)};
   }
+  if (options.presign_seconds != 0) KEDGE_TRY(check_link_seconds(options.presign_seconds));
   SearchRequest request;
   request.space = KEDGE_TRY(space_of(snapshot)).id();
   request.k = options.k;
@@ -43,6 +44,18 @@ Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptio
     request.source = source->number;
   }
   return request;
+}
+
+Status add_links(Session& session, const ResultOptions& options, SearchResponse& response) {
+  if (options.presign_seconds == 0) return {};
+  for (SearchHit& hit : response.hits) {
+    if (hit.proof != Proof::kVerified && hit.proof != Proof::kUnverified) continue;
+    ObjectStore* source = KEDGE_TRY(session.source(hit.reference.source));
+    FetchRequest request;
+    request.key = hit.reference.key;
+    hit.link = KEDGE_TRY(make_link(session, *source, request, options.presign_seconds));
+  }
+  return {};
 }
 
 SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, SearchResult found,
@@ -69,6 +82,7 @@ SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, Sear
   add_snippets(session, snapshot, found.hits, options, question, out.hits);
   out.explain.snippet_seconds = session.seconds() - before;
   const StoreUsage asked = difference(session.source_usage(), reads);
+  out.explain.source_usage = asked;
   out.explain.rounds_source = asked.reads + asked.stats > 0 ? 1 : 0;
   out.explain.rounds_search = found.trace.rounds;
   out.explain.requests = found.trace.requests + asked.reads + asked.stats;
@@ -111,6 +125,8 @@ Result<SearchResponse> run_search(Session& session, const SearchQuery& query) {
   out.explain.open_seconds = opened_at - began;
   out.explain.model_load_seconds = loaded_at - opened_at;
   out.explain.embed_seconds = embedded_at - loaded_at;
+  out.explain.index_usage = difference(session.index_usage(), before);
+  KEDGE_TRY(add_links(session, query.options, out));
   return out;
 }
 

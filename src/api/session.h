@@ -9,6 +9,8 @@
 #include <string>
 
 #include "api/environment.h"
+#include "api/price.h"
+#include "api/probed_store.h"
 #include "embed/cache.h"
 #include "engine/index.h"
 #include "store/counting_store.h"
@@ -25,8 +27,15 @@ class Session {
   Result<Index*> index_even_dropped();
   // An empty index in memory: for a dry run where there is none.
   Result<Index*> scratch_index();
+  // Whether the index is opened already: then its current snapshot may be old.
+  [[nodiscard]] bool opened();
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
+
+  // The index's store, whether or not there is an index in it.
+  Result<ObjectStore*> store();
+  // The index's store where it is one that is probed before it is written to; else nullptr.
+  Result<ProbedStore*> probed_store();
 
   // The store of a source; kept by uri and what decides its listing.
   Result<ObjectStore*> source(const std::string& uri, const Scope& scope);
@@ -37,11 +46,14 @@ class Session {
   Result<Embedder*> embedder(const std::optional<Space>& space);
   // The embedding cache of the model's space.
   Result<EmbeddingCache*> cache(const Space& space);
+  // The same, opened when it is first asked something: a sync that embeds nothing reads nothing of
+  // it.
+  EmbeddingCache* late_cache(const Space& space);
 
   // kDenied: the client was opened read-only.
   [[nodiscard]] Status may_write() const;
 
-  // Requests so far.
+  // Requests so far; those of the cache count with the index's, wherever it lies.
   [[nodiscard]] StoreUsage index_usage();
   [[nodiscard]] StoreUsage source_usage();
 
@@ -53,30 +65,39 @@ class Session {
  private:
   Result<std::unique_ptr<Index>> open_index(ObjectStore& store, bool create);
   Environment engine_environment(ObjectStore& store);
+  // An index's or a cache's store, with what is on top of it.
+  struct Kept {
+    std::unique_ptr<ObjectStore> raw;
+    std::unique_ptr<CountingStore> counting;  // below the retries, which are paid for too
+    std::unique_ptr<ObjectStore> retrying;
+    std::unique_ptr<ProbedStore> probed;  // absent where no probe is needed: not a bucket
+    [[nodiscard]] ObjectStore* top() const {
+      return probed != nullptr ? static_cast<ObjectStore*>(probed.get()) : retrying.get();
+    }
+  };
+  Result<std::string> endpoint_of(const std::string& url) const;
+  Result<Kept> open_kept(const std::string& url);
   Result<ObjectStore*> index_store();
 
   ClientOptions options_;
   ClientEnvironment environment_;
   std::mutex mutex_;
-  std::unique_ptr<ObjectStore> raw_index_store_;
-  std::unique_ptr<ObjectStore> retrying_index_store_;
-  std::unique_ptr<CountingStore> index_store_;
+  Kept index_store_;
   std::unique_ptr<Index> index_;
   std::unique_ptr<Index> attached_;
   std::unique_ptr<ObjectStore> scratch_store_;
   std::unique_ptr<Index> scratch_index_;
   struct Source {
     std::unique_ptr<ObjectStore> raw;
-    std::unique_ptr<ObjectStore> retrying;
     std::unique_ptr<CountingStore> counting;
+    std::unique_ptr<ObjectStore> retrying;
+    bool billed = false;
   };
   std::map<std::string, Source> sources_;
   std::unique_ptr<Embedder> embedder_;
-  std::unique_ptr<ObjectStore> cache_store_;
+  Kept cache_store_;
   std::unique_ptr<EmbeddingCache> cache_;
+  std::unique_ptr<EmbeddingCache> late_cache_;
 };
-
-// The later less the earlier.
-StoreUsage difference(const StoreUsage& later, const StoreUsage& earlier);
 
 }  // namespace kedge

@@ -162,7 +162,10 @@ Result<SearchResponse> run_similar(Session& session, const SimilarQuery& query) 
   Search search(session, *index, snapshot, request, space.dimension);
   for (const Example& example : liked) KEDGE_TRY(search.run(example, true));
   for (const Example& example : unliked) KEDGE_TRY(search.run(example, false));
-  return make_response(session, snapshot, search.best(query.options.k), query.options, "");
+  SearchResponse out =
+      make_response(session, snapshot, search.best(query.options.k), query.options, "");
+  KEDGE_TRY(add_links(session, query.options, out));
+  return out;
 }
 
 }  // namespace kedge

@@ -86,6 +86,8 @@ Setter seconds_into(double* target) {
   });
 }
 
+Setter duration_into(double* target) { return parsed_into(target, parse_duration); }
+
 Option make_switch(std::string name, std::string help, Setter set, bool configurable) {
   return {.name = std::move(name),
           .value = "",

@@ -35,7 +35,8 @@ struct Option {
   bool configurable = true;
   std::string letters = "";  // "k": -k too
   Offer offer = Offer::kNothing;
-  bool hidden = false;  // for those who work on Kedge: in no help and no completion
+  bool hidden = false;     // for those who work on Kedge: in no help and no completion
+  std::string alone = "";  // its value where it stands at the end, or before another option
 };
 
 struct Argument {
@@ -71,6 +72,7 @@ Setter number_into(std::uint32_t* target);
 Setter size_into(std::uint64_t* target);
 Setter size_into(std::optional<std::uint64_t>* target);
 Setter seconds_into(double* target);
+Setter duration_into(double* target);  // "15m", "1h", "90": seconds
 
 Option make_switch(std::string name, std::string help, Setter set, bool configurable = true);
 

@@ -51,6 +51,41 @@ Result<ConfigValue> value_of(const toml::node& node, std::size_t line, const std
   return out;
 }
 
+Result<std::map<std::string, ConfigValue>> values_of(const toml::table& table,
+                                                     const std::string& path) {
+  std::map<std::string, ConfigValue> out;
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    const std::size_t line = key.source().begin.line;
+    Result<ConfigValue> value = value_of(node, line, at_line(path, line) + visible(name));
+    if (!value.ok()) return value.error();
+    out.emplace(name, std::move(value).value());
+  }
+  return out;
+}
+
+// The tables [[store]].
+Result<std::vector<Config>> stores_of(const toml::node& node, const std::string& path) {
+  const std::string where = at_line(path, node.source().begin.line) + "store";
+  const auto* list = node.as_array();
+  if (list == nullptr) return {Code::kInvalid, where + ": must be written as [[store]]"};
+  if (list->size() > kMaxConfigStores)
+    return {Code::kExhausted, where + ": over " + std::to_string(kMaxConfigStores) + " tables"};
+  std::vector<Config> out;
+  for (const toml::node& item : *list) {
+    const auto* table = item.as_table();
+    if (table == nullptr) return {Code::kInvalid, where + ": must be written as [[store]]"};
+    Result<std::map<std::string, ConfigValue>> values = values_of(*table, path);
+    if (!values.ok()) return values.error();
+    if (!values->contains("url")) {
+      return {Code::kInvalid, at_line(path, item.source().begin.line) +
+                                  "store: needs a url, the part of s3:// that it is for"};
+    }
+    out.push_back({.path = path, .values = std::move(values).value(), .stores = {}});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string Config::place(const std::string& name) const {
@@ -60,16 +95,18 @@ std::string Config::place(const std::string& name) const {
 
 Result<Config> parse_config(std::string_view text, const std::string& path) {
   try {
-    const toml::table table = toml::parse(text, std::string_view(path));
+    toml::table table = toml::parse(text, std::string_view(path));
     Config config;
     config.path = path;
-    for (const auto& [key, node] : table) {
-      const std::string name(key.str());
-      const std::size_t line = key.source().begin.line;
-      Result<ConfigValue> value = value_of(node, line, at_line(path, line) + visible(name));
-      if (!value.ok()) return value.error();
-      config.values.emplace(name, std::move(value).value());
+    if (const toml::node* stores = table.get("store")) {
+      Result<std::vector<Config>> read = stores_of(*stores, path);
+      if (!read.ok()) return read.error();
+      config.stores = std::move(read).value();
+      table.erase("store");
     }
+    Result<std::map<std::string, ConfigValue>> values = values_of(table, path);
+    if (!values.ok()) return values.error();
+    config.values = std::move(values).value();
     return config;
   } catch (const toml::parse_error& error) {
     return {Code::kInvalid,

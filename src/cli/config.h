@@ -1,4 +1,5 @@
-// The configuration: one TOML file whose keys are the names of the options.
+// The configuration: one TOML file whose keys are the names of the options, and whose tables
+// [[store]] say how s3:// URLs are reached.
 #pragma once
 
 #include <cstddef>
@@ -22,11 +23,15 @@ struct ConfigValue {
 struct Config {
   std::string path;  // "": there is none
   std::map<std::string, ConfigValue> values;
+  std::vector<Config> stores;  // the tables [[store]], in order
   // "FILE, line 3: name", for messages.
   [[nodiscard]] std::string place(const std::string& name) const;
 };
 
-// kInvalid names line and key: bad TOML, a table, a date, a list of anything but texts and numbers.
+inline constexpr std::size_t kMaxConfigStores = 256;
+
+// kInvalid names line and key: bad TOML, another table, a date, a list of anything but texts and
+// numbers.
 Result<Config> parse_config(std::string_view toml, const std::string& path);
 
 // Reads the file named `path`, or the first of $KEDGE_CONFIG, ./kedge.toml and

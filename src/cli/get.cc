@@ -13,6 +13,8 @@ struct Flags {
   std::vector<std::string> names;
   std::optional<std::uint64_t> chunk;
   std::string output;
+  bool as_indexed = false;
+  double presign_seconds = 0;
 };
 
 constexpr std::size_t kMaxInput = std::size_t{64} << 20;
@@ -64,6 +66,10 @@ Result<int> deliver(Session& session, const Flags& flags, const GetRequest& requ
         outcome.status == GetStatus::kChanged || outcome.status == GetStatus::kGone;
     return differs ? kExitDiffers : kExitFailed;
   }
+  if (!outcome.link.empty()) {
+    if (!session.json()) session.print(outcome.link + "\n");
+    return kExitDone;
+  }
   if (!flags.output.empty()) {
     std::ofstream file(flags.output, std::ios::binary);
     file << outcome.bytes;
@@ -87,10 +93,14 @@ Result<int> run(Session& session, const Flags& flags) {
   if (!names.ok()) return names.error();
   if (!flags.output.empty() && names->size() != 1)
     return session.usage_error("-o takes one reference");
+  if (!flags.output.empty() && flags.presign_seconds > 0)
+    return session.usage_error("--presign prints links: there is nothing to write with -o");
   std::vector<GetRequest> requests;
   for (const std::string& name : *names) {
     Result<GetRequest> request = request_of(**client, name, flags.chunk);
     if (!request.ok()) return request.error();
+    request->as_indexed = flags.as_indexed;
+    request->presign_seconds = flags.presign_seconds;
     requests.push_back(std::move(request).value());
   }
   const Result<std::vector<GetOutcome>> outcomes = (*client)->get(requests);
@@ -116,8 +126,9 @@ Command get_command() {
       "REF is a key, a uri, the JSON of a reference (kedge search --json), or - for one a line of "
       "standard "
       "input. Ends with 0 for ok, 3 for changed or gone, 1 otherwise.";
-  out.examples = {"kedge get handbook/leave.md",
-                  "kedge get handbook/leave.md --chunk 2 -o leave.txt"};
+  out.examples = {
+      "kedge get handbook/leave.md", "kedge get handbook/leave.md --chunk 2 -o leave.txt",
+      "kedge get handbook/leave.md --as-indexed", "kedge get handbook/leave.md --presign 15m"};
   out.arguments = {
       {.name = "REF", .help = "what to get", .most = kMaxArguments, .set = into(&flags->names)}};
   out.options = {{.name = "chunk",
@@ -131,7 +142,12 @@ Command get_command() {
                   .set = into(&flags->output),
                   .configurable = false,
                   .letters = "o",
-                  .offer = Offer::kFiles}};
+                  .offer = Offer::kFiles},
+                 make_switch("as-indexed",
+                             "the version that was indexed, though another is current (of sources "
+                             "that keep versions)",
+                             into(&flags->as_indexed), false),
+                 presign_option(&flags->presign_seconds)};
   out.run = [flags](Session& session) { return run(session, *flags); };
   return out;
 }

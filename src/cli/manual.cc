@@ -31,8 +31,7 @@ remarks go to standard error.
 ## Configuration
 
 An option that has a variable below can be set in three places, in this order: on the command line, in the environment
-(an empty variable counts as none), in the configuration file. The file is TOML, its keys are the options' names, without
-tables. A value is written as on the command line, as a text or a number; a switch is `true` or `false`; an option that may
+(an empty variable counts as none), in the configuration file. The file is TOML, its keys are the options' names. A value is written as on the command line, as a text or a number; a switch is `true` or `false`; an option that may
 be repeated takes a list (in the environment: one value). The first place that has an option decides: lists are not joined.
 Relative paths begin at the current folder.
 
@@ -41,7 +40,21 @@ index = "s3-mirror/.kedge"
 exclude = ["*.tmp", "drafts/"]
 max-object-size = "16MiB"
 results = 5
+
+[[store]]
+url = "s3://raw-data/handbook"
+profile = "reader"
+
+[[store]]
+url = "s3://indexes"
+endpoint-url = "https://objects.example.org"
+sse = "aws:kms"
 ```
+
+A table `[[store]]` says how one bucket, or a prefix of it, is reached, so that the index and its sources may lie in different
+accounts and clouds. Its keys are `url` and the options from `endpoint-url` to `kms-key-id` below. It is for that URL and
+what lies below it; of several the longest counts, alone. What was typed on the command line goes before it, and what it
+leaves open is taken from the environment and the rest of the file.
 
 The file is the one that `--config` or `KEDGE_CONFIG` names (`KEDGE_CONFIG=` says: none), else `kedge.toml` in the current
 folder, else `kedge/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`. A key that no command knows, and a value that its

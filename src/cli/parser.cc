@@ -149,6 +149,7 @@ class WordReader {
       return {};
     }
     const auto more = [&] { return at_ < words_.size() && !is_option(words_[at_]); };
+    if (values.empty() && !more() && !option.alone.empty()) values.push_back(option.alone);
     if (values.empty() && !more()) {
       std::string message = flag + " needs a value: " + option.value;
       if (at_ < words_.size() && words_[at_] != "--")

@@ -66,7 +66,22 @@ Status check_whole_config(const Config& config) {
   std::vector<Option> options = common_options(&settings);
   for (const Command& command : commands)
     options.insert(options.end(), command.options.begin(), command.options.end());
-  return check_config(options, config);
+  Status done = check_config(options, config);
+  StoreSettings store;
+  for (const Config& table : config.stores)
+    if (done.ok()) done = check_config(store_options(&store), table);
+  return done;
+}
+
+// The tables [[store]]. What was typed goes before them, as before everything that is configured.
+Status take_stores(const Parsed& parsed, const Config& config, Settings& settings) {
+  for (const Config& table : config.stores) {
+    StoreSettings store;
+    Status done = apply_options(store_options(&store), parsed, Environment{}, table);
+    if (!done.ok()) return done;
+    settings.stores.push_back(std::move(store));
+  }
+  return {};
 }
 
 int run_command(Runtime& runtime, const Command& command, const std::vector<std::string>& words) {
@@ -92,6 +107,7 @@ int run_command(Runtime& runtime, const Command& command, const std::vector<std:
   Status status = check_whole_config(*config);
   if (!status.ok()) return usage(runtime, status.error(), "docs/cli.md has the names and values");
   status = apply_options(options, *parsed, runtime.environment, *config);
+  if (status.ok()) status = take_stores(*parsed, *config, settings);
   if (status.ok()) status = apply_arguments(command, parsed->arguments);
   if (!status.ok()) return usage(runtime, status.error(), hint);
   Session session(runtime, settings);

@@ -46,6 +46,7 @@ void print_hits(Session& session, const SearchResponse& response) {
          excerpt(hit.snippet, hit.best_sentence, stream.width - 5, 3, marks)) {
       out += "    " + text + "\n";
     }
+    if (!hit.link.empty()) out += "    " + visible(hit.link) + "\n";
     session.print(hit.snippet.empty() ? out : out + "\n");
   }
   if (response.hits.empty()) session.print("nothing found\n");
@@ -59,7 +60,8 @@ void print_explain(Session& session, const Explain& e) {
                 e.simd + ")\ntime: open " + format_seconds(e.open_seconds) + ", model " +
                 format_seconds(e.model_load_seconds) + " + " + format_seconds(e.embed_seconds) +
                 ", search " + format_seconds(e.search_seconds) + ", snippets " +
-                format_seconds(e.snippet_seconds) + "\n");
+                format_seconds(e.snippet_seconds) + "\n" +
+                usage_line("requests", e.index_usage, e.source_usage));
 }
 
 Result<int> finish(Session& session, const Result<SearchResponse>& response, const Flags& flags) {
@@ -112,6 +114,7 @@ std::vector<Option> result_options(Flags& f) {
        .value = "N",
        .help = "neighbouring chunks on each side",
        .set = number_into(&o.context)},
+      presign_option(&o.presign_seconds),
       make_switch("all", "equal chunks each, not once", into(&o.all)),
       {.name = "generation",
        .value = "N",

@@ -30,7 +30,64 @@ std::string_view hint_of(Code code) {
   }
 }
 
+// How s3:// URLs are reached: options of every command, and keys of the tables [[store]].
+std::vector<Option> reach_options(StoreSettings* s) {
+  return {
+      {.name = "endpoint-url",
+       .value = "URL",
+       .help = "of a store that speaks S3 (default: AWS, or as the profile says)",
+       .set = into(&s->endpoint)},
+      {.name = "region",
+       .value = "NAME",
+       .help = "of the bucket (default: of the profile, else found)",
+       .set = into(&s->region)},
+      {.name = "profile",
+       .value = "NAME",
+       .help = "of ~/.aws/config and credentials (default: AWS_PROFILE)",
+       .set = into(&s->profile)},
+      {.name = "addressing",
+       .value = "HOW",
+       .help = "the bucket in the path or in the host's name (default: auto)",
+       .set = into(&s->addressing),
+       .choices = {"auto", "path", "virtual"}},
+      {.name = "ca-file",
+       .value = "FILE",
+       .help = "certificates (PEM) to trust, instead of the system's",
+       .set = into(&s->ca_file),
+       .offer = Offer::kFiles},
+      make_switch("no-sign-request", "public buckets: without credentials",
+                  into(&s->no_sign, true)),
+      make_switch("requester-pays", "pay for requests to a bucket that asks for it",
+                  into(&s->requester_pays, true)),
+      {.name = "expected-bucket-owner",
+       .value = "ID",
+       .help = "refuse a bucket of another account",
+       .set = into(&s->expected_bucket_owner)},
+      {.name = "storage-class",
+       .value = "NAME",
+       .help = "of what is written (default: the bucket's)",
+       .set = into(&s->storage_class)},
+      {.name = "sse",
+       .value = "HOW",
+       .help = "encryption of what is written (default: the bucket's)",
+       .set = into(&s->sse),
+       .choices = {"AES256", "aws:kms", "aws:kms:dsse"}},
+      {.name = "kms-key-id",
+       .value = "ID",
+       .help = "key of --sse aws:kms (default: the account's)",
+       .set = into(&s->kms_key_id)},
+  };
+}
+
 }  // namespace
+
+std::vector<Option> store_options(StoreSettings* settings) {
+  std::vector<Option> options = reach_options(settings);
+  options.insert(
+      options.begin(),
+      {.name = "url", .value = "URL", .help = "what it is for", .set = into(&settings->url)});
+  return options;
+}
 
 std::vector<Option> common_options(Settings* settings) {
   std::vector<Option> options = {
@@ -81,7 +138,19 @@ std::vector<Option> common_options(Settings* settings) {
   Option verbose = make_switch("verbose", "say more about what happens", into(&settings->verbose));
   verbose.letters = "v";
   options.push_back(std::move(verbose));
+  options.push_back(make_switch("debug", "log each request on standard error, with its ids",
+                                into(&settings->debug)));
+  for (Option& option : reach_options(&settings->store)) options.push_back(std::move(option));
   return options;
+}
+
+Option presign_option(double* seconds) {
+  return {.name = "presign",
+          .value = "TIME",
+          .help = "links that read the object for so long, as 15m or 7d (1h where no time follows)",
+          .set = duration_into(seconds),
+          .configurable = false,
+          .alone = "1h"};
 }
 
 Session::Session(Runtime& runtime, const Settings& settings)
@@ -145,10 +214,20 @@ Result<Client*> Session::open(const std::string& index, Access access, bool crea
   options.timeout_seconds = settings_.timeout_seconds;
   options.create = create;
   options.read_only = access == Access::kRead;
+  options.stores = settings_.stores;
+  options.stores.push_back(settings_.store);
+  if (console().in_terminal) {
+    options.on_prompt = [this](std::string_view question) -> Result<std::string> {
+      progress_.erase();
+      console().err(visible(question) + " ");
+      return console().read_line();
+    };
+  }
   options.on_message = [this](MessageLevel level, std::string_view text) {
-    const MessageLevel least = settings_.verbose ? MessageLevel::kDebug
-                               : settings_.quiet ? MessageLevel::kError
-                                                 : MessageLevel::kWarning;
+    const MessageLevel least = settings_.debug     ? MessageLevel::kDebug
+                               : settings_.verbose ? MessageLevel::kInfo
+                               : settings_.quiet   ? MessageLevel::kError
+                                                   : MessageLevel::kWarning;
     if (level < least) return;
     const bool problem = level >= MessageLevel::kWarning;
     progress_.message((problem ? "kedge: warning: " : "kedge: ") + visible(text));

@@ -37,9 +37,16 @@ struct Settings {
   std::uint64_t memory_bytes = ClientOptions{}.memory_bytes;
   std::uint32_t threads = 0;
   double timeout_seconds = 0;
-  bool json = false, quiet = false, verbose = false;
+  bool json = false, quiet = false, verbose = false, debug = false;
+  StoreSettings store;                // for every s3:// URL
+  std::vector<StoreSettings> stores;  // for those that [[store]] tables name
 };
 std::vector<Option> common_options(Settings* settings);
+// Those of a table [[store]]: the url, and how it is reached.
+std::vector<Option> store_options(StoreSettings* settings);
+
+// --presign, of what can print links.
+Option presign_option(double* seconds);
 
 enum class Access { kRead, kWrite };
 

@@ -41,6 +41,21 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   return static_cast<std::uint64_t>(size);
 }
 
+Result<double> parse_duration(std::string_view text) {
+  constexpr std::pair<char, double> kUnits[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86'400}};
+  double factor = 1;
+  std::string_view digits = text;
+  for (const auto& [letter, seconds] : kUnits) {
+    if (!text.ends_with(letter)) continue;
+    factor = seconds;
+    digits.remove_suffix(1);
+  }
+  const Result<std::uint64_t> number = parse_number(digits, 1'000'000'000);
+  if (!number.ok())
+    return {Code::kInvalid, "'" + std::string(text) + "' is not a duration, as 15m, 1h or 7d are"};
+  return static_cast<double>(*number) * factor;
+}
+
 Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t most) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -62,6 +77,13 @@ std::string format_decimal(double number, int digits) {
   std::array<char, 64> text{};
   const int size = std::snprintf(text.data(), text.size(), "%.*f", digits, number);
   return {text.data(), static_cast<std::size_t>(size)};
+}
+
+std::string format_usd(double usd) {
+  // Two digits that count: most runs cost a small part of a cent.
+  int digits = 2;
+  for (double rest = usd; rest > 0 && rest < 0.1 && digits < 9; rest *= 10) ++digits;
+  return format_decimal(usd, digits) + " USD";
 }
 
 std::string format_bytes(std::uint64_t bytes) {

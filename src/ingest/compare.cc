@@ -5,38 +5,15 @@
 #include "base/strings.h"
 
 namespace kedge {
+namespace {
 
-Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
-                                  const std::string& scratch_folder, std::size_t memory_bytes,
-                                  const std::function<void(std::uint64_t)>& on_listed,
-                                  const std::stop_token& stop, Deadline deadline) {
-  SourceListing out;
-  out.began = KEDGE_TRY(source.now(deadline));
-  out.objects = std::make_unique<Spill>(scratch_folder, memory_bytes);
-  const std::unique_ptr<Listing> listing = source.list("", "");
-  while (true) {
-    if (stop.stop_requested()) return {Code::kCancelled, "stopped while listing"};
-    std::vector<ObjectInfo> page = KEDGE_TRY(listing->next(deadline));
-    if (page.empty()) break;
-    for (ObjectInfo& info : page) {
-      // Keys ending in '/' of size 0 are folder markers of consoles, not objects that anybody put
-      // data in.
-      if (info.key.ends_with('/') && info.size == 0) continue;
-      if (in_scope(scope, info.key)) KEDGE_TRY(out.objects->add(std::move(info)));
-    }
-    if (on_listed) on_listed(out.objects->size());
-  }
-  KEDGE_TRY(out.objects->seal());
-  // Summed over the sorted set, so that a store that lists a key twice does not change the sum.
-  const std::unique_ptr<Spill::Reader> reader = out.objects->read();
-  while (true) {
-    const std::optional<ObjectInfo> info = KEDGE_TRY(reader->next());
-    if (!info) break;
-    ++out.count;
-    out.bytes += info->size;
-    out.set_hash.add(SetHash::of(info->key, info->tag.value, info->size, info->last_modified));
-  }
-  return out;
+constexpr std::string_view kArchived = "archived (";
+
+}  // namespace
+
+std::string archived_reason(const ObjectInfo& listed) {
+  return str_cat(kArchived, listed.storage_class.empty() ? "STANDARD" : listed.storage_class,
+                 "): it is indexed once it lies in a class that can be read");
 }
 
 bool proven_equal(const SourceEntry& entry, const SourceListing& listing, const Recipe& recipe,
@@ -54,7 +31,11 @@ Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& rec
       row.last_modified != listed.last_modified) {
     return Need::kChanged;
   }
-  if (row.recipe != recipe.id()) return Need::kRecipe;
+  if (!listed.archived && row.status == ObjectStatus::kSkipped &&
+      row.reason.starts_with(kArchived) && row.reason != archived_reason(listed))
+    return Need::kChanged;
+  if (row.recipe != recipe.id())
+    return listed.archived && row.status == ObjectStatus::kIndexed ? Need::kNothing : Need::kRecipe;
   if (row.racy) return Need::kRacy;
   const bool unfinished =
       row.status == ObjectStatus::kFailed || row.status == ObjectStatus::kPending;

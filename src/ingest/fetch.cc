@@ -12,7 +12,7 @@ ReadRequest to_read(const FetchRequest& request, bool conditional) {
                    .offset = 0,
                    .length = {},
                    .if_match = {},
-                   .version_id = request.version_id};
+                   .version_id = request.as_indexed ? request.version_id : std::string()};
   if (request.range) {
     read.offset = request.range->offset;
     read.length = request.range->size;
@@ -30,6 +30,9 @@ Fetched from_error(const Error& error) {
       break;
     case Code::kConflict:
       out.outcome = FetchOutcome::kChanged;
+      break;
+    case Code::kArchived:
+      out.outcome = FetchOutcome::kArchived;
       break;
     case Code::kDenied:
       out.outcome = FetchOutcome::kDenied;
@@ -133,9 +136,40 @@ std::vector<Fetched> prove(ObjectStore& source, std::span<const FetchRequest> re
     fetched.store_time = stats[i]->store_time;
     fetched.detail = difference(requests[i], stats[i]->info);
     fetched.outcome = fetched.detail.empty() ? FetchOutcome::kOk : FetchOutcome::kChanged;
+    if (fetched.detail.empty() && stats[i]->info.archived) {
+      fetched.outcome = FetchOutcome::kArchived;
+      fetched.detail = stats[i]->info.storage_class;
+    }
     out.push_back(std::move(fetched));
   }
   return out;
+}
+
+void ask_for_versions(ObjectStore& source, std::span<const FetchRequest> requests,
+                      std::vector<Fetched>& fetched, Deadline deadline) {
+  std::vector<ReadRequest> asked;
+  std::vector<std::size_t> slots;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const bool differs =
+        fetched[i].outcome == FetchOutcome::kChanged || fetched[i].outcome == FetchOutcome::kGone;
+    if (!differs || requests[i].version_id.empty() || requests[i].as_indexed) continue;
+    ReadRequest request;
+    request.key = requests[i].key;
+    request.version_id = requests[i].version_id;
+    asked.push_back(std::move(request));
+    slots.push_back(i);
+  }
+  if (asked.empty()) return;
+  const std::vector<Result<Stat>> stats = source.stat(asked, deadline);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    Fetched& out = fetched[slots[i]];
+    // Anything but a clear answer leaves it open.
+    if (!stats[i].ok() && stats[i].code() != Code::kNotFound) continue;
+    out.version_readable = stats[i].ok();
+    if (!out.detail.empty()) out.detail += "; ";
+    out.detail +=
+        stats[i].ok() ? "the indexed version can still be read" : "the indexed version is gone too";
+  }
 }
 
 }  // namespace kedge

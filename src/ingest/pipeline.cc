@@ -68,6 +68,11 @@ Status Pipeline::add(Todo todo) {
     pending(todo, stopped() ? "stopped" : "the model fails");
     return {};
   }
+  if (todo.listed.archived)
+    return record(todo, ObjectStatus::kSkipped, archived_reason(todo.listed), false);
+  if (todo.listed.size == 0 && todo.listed.key.ends_with('/')) {
+    return record(todo, ObjectStatus::kSkipped, "the marker of a folder: it holds nothing", false);
+  }
   if (todo.listed.size > max_object_bytes_) {
     return record(todo, ObjectStatus::kSkipped,
                   str_cat("larger than max-object-size (", todo.listed.size, " > ",
@@ -217,6 +222,8 @@ Status Pipeline::settle_read_error(const Todo& todo, const Error& error) {
     if (todo.live) return gone_.add(todo.listed);
     return {};
   }
+  if (error.code == Code::kArchived)
+    return record(todo, ObjectStatus::kSkipped, archived_reason(todo.listed), false);
   if (error.code == Code::kUnavailable || error.code == Code::kExpired) {
     pending(todo, error.message);
     return {};

@@ -17,18 +17,23 @@ namespace {
 
 constexpr std::size_t kFrameBytes = 128 * 1024;
 constexpr std::size_t kMaxEntryString = 8192;
+constexpr int kRacyBit = 1;
+constexpr int kArchivedBit = 2;
 
 std::size_t memory_of(const ObjectInfo& info) {
-  return sizeof(ObjectInfo) + info.key.size() + info.tag.value.size() + info.media_type.size();
+  return sizeof(ObjectInfo) + info.key.size() + info.tag.value.size() + info.media_type.size() +
+         info.storage_class.size();
 }
 
 void encode_entry(ByteWriter& out, const ObjectInfo& info) {
   out.put_string(info.key);
   out.put_string(info.tag.value);
   out.put_string(info.media_type);
+  out.put_string(info.storage_class);
   out.put(info.size);
   out.put(info.last_modified.micros);
-  out.put(static_cast<std::uint8_t>(info.racy ? 1 : 0));
+  out.put(
+      static_cast<std::uint8_t>((info.racy ? kRacyBit : 0) | (info.archived ? kArchivedBit : 0)));
 }
 
 ObjectInfo decode_entry(ByteReader& in) {
@@ -36,9 +41,12 @@ ObjectInfo decode_entry(ByteReader& in) {
   info.key = in.get_string(kMaxEntryString);
   info.tag.value = in.get_string(kMaxEntryString);
   info.media_type = in.get_string(kMaxEntryString);
+  info.storage_class = in.get_string(kMaxEntryString);
   info.size = in.get<std::uint64_t>();
   info.last_modified.micros = in.get<std::int64_t>();
-  info.racy = in.get<std::uint8_t>() != 0;
+  const auto bits = in.get<std::uint8_t>();
+  info.racy = (bits & kRacyBit) != 0;
+  info.archived = (bits & kArchivedBit) != 0;
   return info;
 }
 

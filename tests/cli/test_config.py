@@ -62,6 +62,11 @@ def test_the_first_file_that_exists_counts(filled):
     ("results = 'many'\n", b"kedge.toml, line 1: results: 'many' is not a whole number"),
     ("group = 'chunks'\n", b"kedge.toml, line 1: group: 'chunks' is not one of object chunk"),
     ("results = \n", b"kedge.toml, line 1: "),
+    ("[store]\nurl = 's3://a'\n", b"kedge.toml, line 1: store: must be written as [[store]]"),
+    ("[[store]]\nregion = 'x'\n", b"kedge.toml, line 1: store: needs a url"),
+    ("[[store]]\nurl = 's3://a'\nregin = 'x'\n", b"line 3: regin: no option has this name: did you mean region?"),
+    ("[[store]]\nurl = 's3://a'\nindex = 'x'\n", b"line 3: index: no option has this name"),
+    ("[[store]]\nurl = 's3://a'\naddressing = 'dns'\n", b"line 3: addressing: 'dns' is not one of auto path virtual"),
 ])
 def test_what_is_wrong_is_refused_with_its_line(filled, text, said):
     (filled.folder / "kedge.toml").write_text(text)
