@@ -22,20 +22,22 @@ def cache_folder():
     return Path(os.environ.get("KEDGE_DOWNLOADS") or Path.home() / ".cache/kedge")
 
 
-def python():
+def python(requirements=None):
     """The Python of the environment, which is made if it is not there; None, with a word, if it cannot be."""
-    name = "venv-peer-" + hashlib.sha256(" ".join(REQUIREMENTS).encode()).hexdigest()[:12]
+    requirements = requirements or REQUIREMENTS
+    name = "venv-peer-" + hashlib.sha256(" ".join(requirements).encode()).hexdigest()[:12]
     folder = cache_folder() / name
     if not (folder / "complete").exists():
-        say(f"bench: installing the peer into {name} of the cache folder (a few GB, once): {' '.join(REQUIREMENTS)}")
+        size = "a few GB" if requirements is REQUIREMENTS else "a few hundred MB"
+        say(f"bench: installing a peer into {name} of the cache folder ({size}, once): {' '.join(requirements)}")
         shutil.rmtree(folder, ignore_errors=True)
         for command in ([sys.executable, "-m", "venv", folder],
-                        [folder / "bin/python", "-m", "pip", "install", "--quiet", "--no-cache-dir", *REQUIREMENTS]):
+                        [folder / "bin/python", "-m", "pip", "install", "--quiet", "--no-cache-dir", *requirements]):
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 say(f"bench: SKIPPED the peer: it cannot be installed: {done.stderr[-500:]}")
                 return None
-        (folder / "complete").write_text("\n".join(REQUIREMENTS) + "\n")
+        (folder / "complete").write_text("\n".join(requirements) + "\n")
     return folder / "bin/python"
 
 

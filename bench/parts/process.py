@@ -3,6 +3,7 @@ import json
 import os
 import platform
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("KEDGE_SHARED", ROOT.parent / "shared"))
+LAUNCH = Path(__file__).resolve().parent / "launch.py"
 KEDGE = os.environ.get("KEDGE_BIN", "")
 CORES = len(os.sched_getaffinity(0))
 QUIET_CORES = 0.2  # busy with other things: fewer are noise
@@ -44,25 +46,28 @@ def busy_seconds():
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_seconds_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(arguments, environment, stdin=None):
     """Runs a program to its end; ends the benchmark if it fails."""
-    busy = busy_seconds()
-    began = time.monotonic()
-    process = subprocess.Popen([str(word) for word in arguments], stdin=stdin, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env=environment)
-    # What it says on stderr is short: a pipe holds it until the end.
-    output = process.stdout.read()
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
-    others = max(0.0, busy_seconds() - busy - usage.ru_utime - usage.ru_stime) / seconds
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    process.stderr.close()
+    busy, used, began = busy_seconds(), cpu_seconds_of_children(), time.monotonic()
+    reader, writer = os.pipe()
+    process = subprocess.Popen([sys.executable, "-I", "-S", str(LAUNCH), str(writer), *map(str, arguments)], stdin=stdin,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, pass_fds=[writer])
+    os.close(writer)
+    output, errors = process.communicate()
+    with open(reader, encoding="utf-8") as file:
+        said = file.read()
     if process.returncode != 0:
         sys.exit(f"bench: {' '.join(map(str, arguments))} ended with {process.returncode}: "
                  f"{errors.decode(errors='replace')[-2000:]}")
-    return Ran(output.decode(), seconds, usage.ru_maxrss / 1024, round(others, 2))
+    cost = json.loads(said)
+    ours = cpu_seconds_of_children() - used
+    others = max(0.0, busy_seconds() - busy - ours) / (time.monotonic() - began)
+    return Ran(output.decode(), cost["seconds"], cost["mebibytes"], round(others, 2))
 
 
 def sync(folder, environment, *options):

@@ -12,6 +12,9 @@ class WrappedStore : public ObjectStore {
  public:
   // `inner` must outlive the wrapper and its listings.
   explicit WrappedStore(ObjectStore& inner) : inner_(inner) {}
+  // A wrapper on a wrapper must not become a copy of it: that would leave its work out.
+  WrappedStore(const WrappedStore&) = delete;
+  WrappedStore& operator=(const WrappedStore&) = delete;
 
   std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
                                  Deadline deadline) override {

@@ -13,6 +13,8 @@ YESTERDAY = 86400
 class Bucket:
     """A folder of raw files with an index in it, and a home of its own."""
 
+    source, index, sync_options = "docs", "docs/.kedge", ()
+
     def __init__(self, folder, model="test:64"):
         self.folder = folder
         self.docs = folder / "docs"
@@ -28,6 +30,9 @@ class Bucket:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         os.utime(path, (time.time() - age,) * 2)
 
+    def remove(self, key):
+        (self.docs / key).unlink()
+
     def start(self, *arguments, **options):
         return subprocess.Popen([KEDGE, *map(str, arguments)], cwd=self.folder, env=self.environment,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
@@ -42,19 +47,19 @@ class Bucket:
         return json.loads(self.run(*arguments, "--json", code=code).stdout)
 
     def sync(self, *arguments, code=0):
-        return self.ask("sync", "docs", *arguments, code=code)["sources"][0]
+        return self.ask("sync", self.source, *self.sync_options, *arguments, code=code)["sources"][0]
 
     def search(self, words, *arguments, code=0):
-        return self.ask("search", words, "--index", "docs/.kedge", *arguments, code=code)["results"]
+        return self.ask("search", words, "--index", self.index, *arguments, code=code)["results"]
 
-    def live_set(self, index="docs/.kedge"):
+    def live_set(self, index=None):
         """What an index holds: each key with its version and chunks, whatever way it came in."""
         found = self.ask("search", "object of the bucket", "-k", "10000", "--group", "chunk", "--all", "--snippets", "none",
-                         "--index", index)["results"]
+                         "--index", index or self.index)["results"]
         return sorted((hit["key"], hit["etag"], hit["chunk"], hit["chunk_hash"]) for hit in found)
 
     def live_set_of_an_unbroken_run(self, name="fresh"):
-        self.run("sync", "docs", "--index", self.folder / name, "--quiet")
+        self.run("sync", self.source, "--index", self.folder / name, "--quiet")
         return self.live_set(self.folder / name)
 
 

@@ -1,0 +1,60 @@
+"""Servers, buckets and processes of the benchmarks on S3."""
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from parts import peer
+from parts.process import KEDGE, ROOT, run
+
+sys.path.insert(0, str(ROOT / "tests/s3"))
+
+from servers import EMULATOR, Emulator, Versitygw  # noqa: E402,F401
+
+UPLOADS_AT_ONCE = 8
+PEER_REQUIREMENTS = ["boto3==1.44.8", "pyarrow==26.0.1", "lancedb==0.40.0", "numpy==2.4.6"]
+PEER_PROGRAM = Path(__file__).resolve().parent / "peer_s3.py"
+
+
+def environment_on(server, environment):
+    """Of a program that sees this server, and no AWS settings of the person who runs this."""
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    return {**kept, **{name: value for name, value in server.environment().items() if name.startswith("AWS_")}}
+
+
+def upload(server, bucket, prefix, folder):
+    """Every file of a folder as an object. Returns how many."""
+    client = server.client()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+
+    def put(path):
+        client.put_object(Bucket=bucket, Key=prefix + str(path.relative_to(folder)), Body=path.read_bytes())
+
+    with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+        list(pool.map(put, files))
+    return len(files)
+
+
+def kedge(arguments, environment):
+    """A kedge that prints JSON: what it printed, and what it cost."""
+    ran = run([KEDGE, *arguments, "--json", "--quiet"], environment)
+    return json.loads(ran.output), ran
+
+
+def requests(emulator):
+    """Requests that the emulator has seen, by operation."""
+    return {name: count["requests"] for name, count in emulator.counts().items()}
+
+
+def requests_since(emulator, before):
+    return {name: count - before.get(name, 0) for name, count in requests(emulator).items()
+            if count != before.get(name, 0)}
+
+
+def peer_python():
+    return peer.python(PEER_REQUIREMENTS)
+
+
+def call_peer(interpreter, environment, *words):
+    ran = run([interpreter, PEER_PROGRAM, *words], environment)
+    return json.loads(ran.output), ran
