@@ -37,7 +37,7 @@ def measure(arguments, scratch):
     if "query_latency" in arguments.only:
         report["query_latency"] = s3_latency.measure(environment, arguments.chunks or CHUNKS // small, arguments.quick)
     if "faults" in arguments.only:
-        report["faults"] = s3_faults.measure(scratch, environment, arguments.quick)
+        report["faults"] = s3_faults.measure(environment, arguments.quick)
     return report
 
 

@@ -37,8 +37,12 @@ def of_server(server, environment, interpreter, quick):
         row = {"server": server.name, "bytes": length, "gets": count, "threads": THREADS}
 
         def ours():
-            ran = run([OURS, f"s3://{BUCKET}/{KEY}", *words[2:]], environment)
-            return {**json.loads(ran.output), "length": length}, ran
+            ran = run([OURS, server.endpoint, *words], environment)
+            found = json.loads(ran.output)
+            if found["bytes"] != count * length:
+                raise SystemExit(f"bench: {OURS.name} read {found['bytes']} bytes, not {count * length}")
+            return {"gets": found["requests"], "seconds": found["seconds"], "length": length,
+                    "cpu_seconds": found["cpu_microseconds_per_get"] * found["requests"] / 1e6}, ran
 
         if OURS.exists():
             row["kedge"] = one(ours, quick)
