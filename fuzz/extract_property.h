@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "embed/utf8.h"
+#include "base/utf8.h"
 #include "extract/extractor.h"
 #include "ingest/chunker.h"
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "embed/utf8.h"
+#include "base/utf8.h"
 #include "embed/wordpiece.h"
 
 namespace {

@@ -15,6 +15,9 @@ struct Check {
 
 struct DoctorReport {
   std::vector<Check> checks;
+  // The least that AWS must permit, as policy documents (JSON): for whoever syncs, and for whoever
+  // only searches. "" where nothing lies on S3.
+  std::string policy, search_policy;
   [[nodiscard]] bool ok() const;
 };
 

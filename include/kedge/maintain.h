@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "kedge/usage.h"
+
 namespace kedge {
 
 struct GcRequest {
@@ -17,9 +19,14 @@ struct GcRequest {
 struct GcReport {
   std::uint64_t kept = 0, young = 0, foreign = 0, removed = 0, removed_bytes = 0,
                 history_removed = 0;
-  bool dropped = false;  // the index has ended, and this takes away what is left of it
-  bool held = false;     // dropped, but generations are retained that can be rolled back to
-  std::string stopped;   // why it ended early; "" if it did not
+  // What a versioned bucket keeps beside what it lists: noncurrent versions, delete markers,
+  // unfinished uploads; those of the embedding cache too.
+  std::uint64_t versions = 0, markers = 0, uploads = 0, version_bytes = 0;
+  std::string not_swept;  // why some of these are left; "" if none are
+  bool dropped = false;   // the index has ended, and this takes away what is left of it
+  bool held = false;      // dropped, but generations are retained that can be rolled back to
+  StoreUsage index_usage;
+  std::string stopped;  // why it ended early; "" if it did not
 };
 
 struct Generation {

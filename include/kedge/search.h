@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kedge/reference.h"
+#include "kedge/usage.h"
 
 namespace kedge {
 
@@ -66,6 +67,7 @@ struct Explain {
   double open_seconds = 0, model_load_seconds = 0, embed_seconds = 0, search_seconds = 0,
          snippet_seconds = 0;
   std::string simd;  // which kernels ran
+  StoreUsage index_usage, source_usage;
 };
 
 struct SearchResponse {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "kedge/usage.h"
+
 namespace kedge {
 
 struct Progress {
@@ -62,17 +64,14 @@ struct SyncCounts {
   std::vector<Problem> problems;  // the first 1,000
 };
 
-// What a run asked of a store.
-struct StoreUsage {
-  std::uint64_t reads = 0, stats = 0, puts = 0, creates = 0, swaps = 0, removes = 0, lists = 0;
-  std::uint64_t bytes_in = 0, bytes_out = 0;
-};
-
 struct SyncResult {
   std::vector<SyncCounts> sources;
   StoreUsage index_usage;
   StoreUsage source_usage;
   double estimated_seconds = 0;  // dry run: of the embedding, by a measured batch; 0 otherwise
+  // Dry run: the requests of a run, of sources and index together; measured where the dry run makes
+  // the same ones, else by what a run writes.
+  StoreUsage forecast;
   bool stopped = false;
 };
 

@@ -43,6 +43,7 @@ struct VerifyResult {
   bool head_repaired = false;
   std::vector<std::string> recovered;      // by the repair: files newer than that body
   std::vector<std::string> not_recovered;  // by the repair: what is lost, with the reason
+  StoreUsage index_usage, source_usage;
   std::vector<std::string> damaged_files;  // full: files of the index that are lost or damaged
   [[nodiscard]] bool clean() const;
 };

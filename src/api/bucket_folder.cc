@@ -81,6 +81,7 @@ class BucketFolder final : private Parts, public WrappedStore {
  public:
   BucketFolder(std::unique_ptr<ObjectStore> bucket, BucketFolderOptions options)
       : Parts(std::move(bucket), options.prefix),
+        // As a store, not as the wrapper that it is: that would be copied.
         WrappedStore(static_cast<ObjectStore&>(Parts::keys_)),
         options_(std::move(options)) {}
 

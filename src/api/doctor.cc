@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "api/iam_policy.h"
 #include "api/operations.h"
 #include "base/strings.h"
 #include "simd/kernels.h"
@@ -22,7 +23,15 @@ constexpr int kLocalRaceRounds = 3;
 constexpr Duration kClockTolerance = std::chrono::minutes(5);
 constexpr std::uint64_t kLowDiskBytes = 1ULL << 30;
 
-// Whether the store keeps its promises. The names are those of docs/stores.md.
+// Whether something that was asked for is permitted.
+Check permission(std::string name, const std::optional<Error>& error) {
+  Check out{.name = std::move(name), .ok = !error, .warning = false, .detail = "permitted"};
+  if (error) out.detail = error->message;
+  return out;
+}
+
+// Whether the store keeps its promises, which shows the rights to write too. The names are those of
+// docs/stores.md.
 Status check_promises(Session& session, ObjectStore& store, std::vector<Check>& checks) {
   ProbedStore* probed = KEDGE_TRY(session.probed_store());
   ProbeOptions local;
@@ -31,6 +40,16 @@ Status check_promises(Session& session, ObjectStore& store, std::vector<Check>& 
       probed != nullptr ? probed->probe(session.deadline())
                         : probe_store(store, *session.environment().executor,
                                       *session.environment().random, local, session.deadline());
+  const ProbeCheck& first = report.checks.front();
+  if (first.error && first.error->code == Code::kDenied) {
+    checks.push_back({.name = "index: put",
+                      .ok = true,
+                      .warning = true,
+                      .detail = "denied: with these credentials the index can be searched, and not "
+                                "be synced (" +
+                                first.error->message + ")"});
+    return {};
+  }
   for (const ProbeCheck& check : report.checks) {
     checks.push_back({.name = "store: " + check.name,
                       .ok = check.ok || !check.needed,
@@ -38,6 +57,40 @@ Status check_promises(Session& session, ObjectStore& store, std::vector<Check>& 
                       .detail = check.detail});
   }
   return {};
+}
+
+// What a store says of itself, and what of it may be listed and read.
+void check_place(Session& session, ObjectStore& store, const std::string& name,
+                 const std::string& url, std::vector<Check>& checks) {
+  const ClientEnvironment& environment = session.environment();
+  const Deadline deadline = session.deadline();
+  if (is_s3_url(url) && environment.credentials_of) {
+    const Result<std::string> credentials = environment.credentials_of(url, deadline);
+    checks.push_back({.name = name + ": credentials",
+                      .ok = credentials.ok(),
+                      .warning = false,
+                      .detail = credentials.ok() ? *credentials : credentials.error().message});
+  }
+  const Result<std::vector<ObjectInfo>> page = store.list("", "")->next(deadline);
+  checks.push_back(permission(name + ": list", page.ok() ? std::optional<Error>() : page.error()));
+  const auto readable = [](const ObjectInfo& info) { return !info.archived && info.size > 0; };
+  if (page.ok()) {
+    const auto object = std::find_if(page->begin(), page->end(), readable);
+    if (object != page->end()) {
+      ReadRequest request;
+      request.key = object->key;
+      request.length = 1;
+      const Result<Blob> blob = read_one(store, request, deadline);
+      checks.push_back(
+          permission(name + ": get", blob.ok() ? std::optional<Error>() : blob.error()));
+    }
+  }
+  for (StoreFact& fact : store.facts(deadline)) {
+    checks.push_back({.name = name + ": " + fact.name,
+                      .ok = fact.ok,
+                      .warning = fact.warning,
+                      .detail = std::move(fact.detail)});
+  }
 }
 
 void check_clock(Session& session, ObjectStore& store, std::vector<Check>& checks) {
@@ -81,17 +134,14 @@ void check_index(Session& session, Index& index, std::vector<Check>& checks) {
                     .warning = false,
                     .detail = std::move(detail)});
   for (const SourceEntry& entry : (*snapshot)->state().sources) {
-    Check check{.name = "source: " + entry.uri, .ok = false, .warning = false, .detail = {}};
+    const std::string name = "source " + printable(entry.uri);
     const Result<ObjectStore*> source = session.source(entry.uri, scope_of(entry));
-    if (!source.ok()) {
-      check.detail = source.error().message;
+    if (source.ok()) {
+      check_place(session, **source, name, entry.uri, checks);
     } else {
-      const Result<std::vector<ObjectInfo>> page =
-          (*source)->list("", "")->next(session.deadline());
-      check.ok = page.ok();
-      check.detail = page.ok() ? "can be listed" : page.error().message;
+      checks.push_back(
+          {.name = name, .ok = false, .warning = false, .detail = source.error().message});
     }
-    checks.push_back(std::move(check));
   }
 }
 
@@ -135,11 +185,48 @@ void check_machine(Session& session, std::vector<Check>& checks) {
                                  : str_cat(folder, ": not readable")});
 }
 
+Status add_policies(Session& session, const std::vector<std::string>& sources, DoctorReport& out) {
+  const ClientOptions& options = session.options();
+  if (!session.environment().policy_place) return {};
+  const auto bit = [](S3Use use) { return static_cast<unsigned>(use); };
+  struct Wanted {
+    std::string name;
+    std::string url;
+    unsigned sync = 0, search = 0;
+  };
+  const unsigned reads = bit(S3Use::kReadIndex);
+  const unsigned writes = reads | bit(S3Use::kWriteIndex) | bit(S3Use::kDoctor);
+  std::vector<Wanted> wanted = {{"Index", options.index, writes, reads},
+                                {"Cache", options.cache, writes, 0}};
+  for (const std::string& uri : sources) {
+    wanted.push_back(
+        {str_cat("Source", wanted.size() - 1), uri, bit(S3Use::kSource), bit(S3Use::kSource)});
+  }
+  std::vector<PolicyPlace> sync;
+  std::vector<PolicyPlace> search;
+  for (const Wanted& one : wanted) {
+    if (!is_s3_url(one.url)) continue;
+    PolicyPlace place = KEDGE_TRY(session.environment().policy_place(one.url));
+    place.name = one.name;
+    place.uses = one.sync;
+    sync.push_back(place);
+    place.uses = one.search;
+    search.push_back(std::move(place));
+  }
+  out.policy = make_policy(sync);
+  out.search_policy = make_policy(search);
+  return {};
+}
+
 }  // namespace
 
 Result<DoctorReport> run_doctor(Session& session) {
   DoctorReport out;
   std::optional<Space> space;
+  std::vector<std::string> sources;
+  const bool bucket = KEDGE_TRY(session.probed_store()) != nullptr;
+  ObjectStore* store = KEDGE_TRY(session.store());
+  if (bucket) check_place(session, *store, "index", session.options().index, out.checks);
   const Result<Index*> index = session.index(false);
   if (!index.ok()) {
     out.checks.push_back({.name = "index: head",
@@ -149,14 +236,19 @@ Result<DoctorReport> run_doctor(Session& session) {
   } else {
     check_index(session, **index, out.checks);
     const SnapshotPtr snapshot = (*index)->current();
-    if (snapshot != nullptr && !snapshot->state().spaces.empty())
-      space = snapshot->state().spaces.front();
-    ObjectStore& store = (*index)->log().store();
-    check_clock(session, store, out.checks);
-    if (!session.options().read_only) KEDGE_TRY(check_promises(session, store, out.checks));
+    if (snapshot != nullptr) {
+      if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
+      for (const SourceEntry& entry : snapshot->state().sources) sources.push_back(entry.uri);
+    }
+  }
+  // A folder is not made by looking at it.
+  if (index.ok() || bucket) {
+    check_clock(session, *store, out.checks);
+    if (!session.options().read_only) KEDGE_TRY(check_promises(session, *store, out.checks));
   }
   check_model(session, space, out.checks);
   check_machine(session, out.checks);
+  KEDGE_TRY(add_policies(session, sources, out));
   return out;
 }
 

@@ -107,6 +107,10 @@ Result<ClientEnvironment> make_environment(const ClientOptions& options) {
     return kept->opener.open_source(location.uri, source);
   };
   out.find_source = [kept](const std::string& source) { return kept->opener.find_source(source); };
+  out.credentials_of = [kept](const std::string& url, Deadline deadline) {
+    return kept->opener.credentials_of(url, deadline);
+  };
+  out.policy_place = [kept](const std::string& url) { return kept->opener.policy_place(url); };
   out.endpoint_of = [kept](const std::string& url) { return kept->opener.endpoint_of(url); };
   const std::string model = options.model;
   out.open_embedder = [model, threads](const std::optional<Space>& space) {

@@ -43,6 +43,9 @@ struct ClientEnvironment {
   // Names the endpoint and bucket of an index, for what is remembered about them; "" for a store
   // that needs no probe, and where this is empty.
   std::function<Result<std::string>(const std::string& url)> endpoint_of = {};
+  // For doctor, of s3:// URLs; as in StoreOpener. May be empty.
+  std::function<Result<std::string>(const std::string& url, Deadline deadline)> credentials_of = {};
+  std::function<Result<PolicyPlace>(const std::string& url)> policy_place = {};
   // A path or URL as the user wrote it to the canonical uri, and the key if it names one object.
   std::function<Result<SourcePlace>(const std::string& source)> find_source;
   // `space`: of the index, if it has one.

@@ -30,6 +30,7 @@ Result<Generation> describe(const Head& head, std::uint64_t current) {
 
 Result<GcReport> run_gc(Session& session, const GcRequest& request) {
   if (!request.dry_run) KEDGE_TRY(session.may_write());
+  const StoreUsage before = session.index_usage();
   Index* index = KEDGE_TRY(session.index_even_dropped());
   const bool dropped = KEDGE_TRY(index->log().read(session.deadline()))->envelope.dropped;
   CollectOptions options;
@@ -43,7 +44,7 @@ Result<GcReport> run_gc(Session& session, const GcRequest& request) {
                       cached ? "of the embedding cache" : std::string(why));
     };
   }
-  const CollectReport report = KEDGE_TRY(index->collect(options, Deadline::never()));
+  CollectReport report = KEDGE_TRY(index->collect(options, Deadline::never()));
   bool held = false;
   if (dropped) {
     for (const HeadPtr& head : KEDGE_TRY(index->log().history(SIZE_MAX, session.deadline())))
@@ -54,7 +55,12 @@ Result<GcReport> run_gc(Session& session, const GcRequest& request) {
     const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
     if (!snapshot->state().spaces.empty()) {
       EmbeddingCache* cache = KEDGE_TRY(session.cache(snapshot->state().spaces.front()));
-      KEDGE_TRY(cache->collect(Deadline::never()));
+      const CollectReport of_cache = KEDGE_TRY(cache->collect(Deadline::never()));
+      report.swept.versions += of_cache.swept.versions;
+      report.swept.markers += of_cache.swept.markers;
+      report.swept.uploads += of_cache.swept.uploads;
+      report.swept.bytes += of_cache.swept.bytes;
+      if (report.not_swept.empty()) report.not_swept = of_cache.not_swept;
     }
   }
   return GcReport{.kept = report.kept,
@@ -63,8 +69,14 @@ Result<GcReport> run_gc(Session& session, const GcRequest& request) {
                   .removed = report.removed,
                   .removed_bytes = report.removed_bytes,
                   .history_removed = report.history_removed,
+                  .versions = report.swept.versions,
+                  .markers = report.swept.markers,
+                  .uploads = report.swept.uploads,
+                  .version_bytes = report.swept.bytes,
+                  .not_swept = report.not_swept,
                   .dropped = dropped,
                   .held = held,
+                  .index_usage = difference(session.index_usage(), before),
                   .stopped = report.stopped};
 }
 

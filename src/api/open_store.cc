@@ -207,8 +207,22 @@ Result<std::string> StoreOpener::endpoint_of(const std::string& url) {
                  bucket.location.bucket);
 }
 
-Result<CredentialProvider*> StoreOpener::credentials_of(const std::string& url) {
-  return provider_of(KEDGE_TRY(bucket_of(url)).options);
+Result<std::string> StoreOpener::credentials_of(const std::string& url, Deadline deadline) {
+  const Bucket bucket = KEDGE_TRY(bucket_of(url));
+  if (bucket.options.no_sign) return std::string("none: requests are not signed");
+  CredentialProvider* provider = KEDGE_TRY(provider_of(bucket.options));
+  const Credentials found = KEDGE_TRY(provider->get(deadline));
+  std::string out = printable(found.origin);
+  if (found.expires) out += ", until " + to_rfc3339(*found.expires);
+  return out;
+}
+
+Result<PolicyPlace> StoreOpener::policy_place(const std::string& url) const {
+  const Bucket bucket = KEDGE_TRY(bucket_of(url));
+  return PolicyPlace{.name = {},
+                     .location = {bucket.location.bucket, folder_of(bucket.location.key)},
+                     .uses = 0,
+                     .kms_key_id = bucket.options.kms_key_id};
 }
 
 }  // namespace kedge

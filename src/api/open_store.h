@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "api/iam_policy.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/log.h"
@@ -68,8 +69,10 @@ class StoreOpener {
   // Names the endpoint and the bucket of an s3:// URL, for what is remembered about them; "" for a
   // local folder.
   Result<std::string> endpoint_of(const std::string& url);
-  // The credentials that an s3:// URL is reached with.
-  Result<CredentialProvider*> credentials_of(const std::string& url);
+  // Where the credentials come from that an s3:// URL is reached with, and until when they serve.
+  Result<std::string> credentials_of(const std::string& url, Deadline deadline);
+  // What a policy says of the place that an s3:// URL names; its name and uses are the caller's.
+  Result<PolicyPlace> policy_place(const std::string& url) const;
 
  private:
   struct Bucket {

@@ -10,9 +10,9 @@
 namespace kedge {
 
 Result<SnapshotPtr> open_snapshot(Session& session, std::optional<std::uint64_t> generation) {
+  if (!generation) return session.latest();
   Index* index = KEDGE_TRY(session.index(false));
-  if (generation) return index->at(*generation, session.deadline());
-  return index->latest(session.deadline());
+  return index->at(*generation, session.deadline());
 }
 
 Result<Space> space_of(const Snapshot& snapshot) {
@@ -82,6 +82,7 @@ SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, Sear
   add_snippets(session, snapshot, found.hits, options, question, out.hits);
   out.explain.snippet_seconds = session.seconds() - before;
   const StoreUsage asked = difference(session.source_usage(), reads);
+  out.explain.source_usage = asked;
   out.explain.rounds_source = asked.reads + asked.stats > 0 ? 1 : 0;
   out.explain.rounds_search = found.trace.rounds;
   out.explain.requests = found.trace.requests + asked.reads + asked.stats;
@@ -124,6 +125,7 @@ Result<SearchResponse> run_search(Session& session, const SearchQuery& query) {
   out.explain.open_seconds = opened_at - began;
   out.explain.model_load_seconds = loaded_at - opened_at;
   out.explain.embed_seconds = embedded_at - loaded_at;
+  out.explain.index_usage = difference(session.index_usage(), before);
   KEDGE_TRY(add_links(session, query.options, out));
   return out;
 }

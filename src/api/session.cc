@@ -9,31 +9,35 @@
 namespace kedge {
 namespace {
 
-void add(StoreUsage& sum, const StoreCounts& counts) {
-  sum.reads += counts.of(Operation::kRead).requests;
-  sum.stats += counts.of(Operation::kStat).requests;
-  sum.puts += counts.of(Operation::kPut).requests;
-  sum.creates += counts.of(Operation::kCreate).requests;
-  sum.swaps += counts.of(Operation::kSwap).requests;
-  sum.removes += counts.of(Operation::kRemove).requests;
-  sum.lists += counts.of(Operation::kList).requests;
-  sum.bytes_in += counts.bytes_read();
-  sum.bytes_out += counts.bytes_written();
-}
+class LateCache final : public EmbeddingCache {
+ public:
+  LateCache(Session& session, Space space) : session_(session), space_(std::move(space)) {}
+
+  Result<std::vector<std::optional<HalfVector>>> lookup(std::span<const Id128> hashes,
+                                                        Deadline deadline) override {
+    return KEDGE_TRY(opened())->lookup(hashes, deadline);
+  }
+  Status add(std::span<const Id128> hashes, std::span<const HalfVector> vectors,
+             Deadline deadline) override {
+    return KEDGE_TRY(opened())->add(hashes, vectors, deadline);
+  }
+  Status flush(Deadline deadline) override { return KEDGE_TRY(opened())->flush(deadline); }
+  Result<CollectReport> collect(Deadline deadline) override {
+    return KEDGE_TRY(opened())->collect(deadline);
+  }
+  [[nodiscard]] EmbeddingCacheStats stats() const override {
+    const Result<EmbeddingCache*> cache = opened();
+    return cache.ok() ? (*cache)->stats() : EmbeddingCacheStats{};
+  }
+
+ private:
+  Result<EmbeddingCache*> opened() const { return session_.cache(space_); }
+
+  Session& session_;
+  const Space space_;
+};
 
 }  // namespace
-
-StoreUsage difference(const StoreUsage& later, const StoreUsage& earlier) {
-  return {.reads = later.reads - earlier.reads,
-          .stats = later.stats - earlier.stats,
-          .puts = later.puts - earlier.puts,
-          .creates = later.creates - earlier.creates,
-          .swaps = later.swaps - earlier.swaps,
-          .removes = later.removes - earlier.removes,
-          .lists = later.lists - earlier.lists,
-          .bytes_in = later.bytes_in - earlier.bytes_in,
-          .bytes_out = later.bytes_out - earlier.bytes_out};
-}
 
 Session::Session(ClientOptions options, ClientEnvironment environment)
     : options_(std::move(options)), environment_(std::move(environment)) {}
@@ -56,16 +60,20 @@ Environment Session::engine_environment(ObjectStore& store) {
           .log = *environment_.log};
 }
 
+Result<std::string> Session::endpoint_of(const std::string& url) const {
+  return environment_.endpoint_of ? environment_.endpoint_of(url) : Result<std::string>("");
+}
+
 Result<Session::Kept> Session::open_kept(const std::string& url) {
   Kept out;
   out.raw = KEDGE_TRY(environment_.open_index_store(url));
-  out.retrying = std::make_unique<RetryStore>(*out.raw, *environment_.clock, *environment_.random);
-  out.counting = std::make_unique<CountingStore>(*out.retrying);
-  std::string endpoint;
-  if (environment_.endpoint_of) endpoint = KEDGE_TRY(environment_.endpoint_of(url));
+  out.counting = std::make_unique<CountingStore>(*out.raw);
+  out.retrying =
+      std::make_unique<RetryStore>(*out.counting, *environment_.clock, *environment_.random);
+  std::string endpoint = KEDGE_TRY(endpoint_of(url));
   if (!endpoint.empty()) {
     out.probed =
-        std::make_unique<ProbedStore>(*out.counting, std::move(endpoint), *environment_.random);
+        std::make_unique<ProbedStore>(*out.retrying, std::move(endpoint), *environment_.random);
   }
   return out;
 }
@@ -73,6 +81,11 @@ Result<Session::Kept> Session::open_kept(const std::string& url) {
 Result<ObjectStore*> Session::index_store() {
   if (index_store_.raw == nullptr) index_store_ = KEDGE_TRY(open_kept(options_.index));
   return index_store_.top();
+}
+
+Result<ObjectStore*> Session::store() {
+  const std::lock_guard lock(mutex_);
+  return index_store();
 }
 
 Result<ProbedStore*> Session::probed_store() {
@@ -131,6 +144,17 @@ Result<Index*> Session::index_even_dropped() {
   return attached_.get();
 }
 
+Result<SnapshotPtr> Session::latest() {
+  const bool known = opened();
+  Index* index = KEDGE_TRY(this->index(false));
+  return known ? index->latest(deadline()) : Result<SnapshotPtr>(index->current());
+}
+
+bool Session::opened() {
+  const std::lock_guard lock(mutex_);
+  return index_ != nullptr;
+}
+
 Result<bool> Session::index_exists() {
   const Result<Index*> opened = index(false);
   if (opened.ok()) return true;
@@ -155,16 +179,17 @@ Result<ObjectStore*> Session::source(const std::string& uri, const Scope& scope)
                             named.all ? "1" : "0");
   for (const std::string& one : named.keys) key += '\0' + one;
   const auto known = sources_.find(key);
-  if (known != sources_.end()) return known->second.counting.get();
+  if (known != sources_.end()) return known->second.retrying.get();
   Source source;
   source.raw = KEDGE_TRY(environment_.open_source_store({.uri = uri,
                                                          .scope = scope,
                                                          .index_folder = options_.index,
                                                          .cache_folder = options_.cache}));
+  source.counting = std::make_unique<CountingStore>(*source.raw);
   source.retrying =
-      std::make_unique<RetryStore>(*source.raw, *environment_.clock, *environment_.random);
-  source.counting = std::make_unique<CountingStore>(*source.retrying);
-  return sources_.emplace(key, std::move(source)).first->second.counting.get();
+      std::make_unique<RetryStore>(*source.counting, *environment_.clock, *environment_.random);
+  source.billed = !KEDGE_TRY(endpoint_of(uri)).empty();
+  return sources_.emplace(key, std::move(source)).first->second.retrying.get();
 }
 
 Result<Embedder*> Session::embedder(const std::optional<Space>& space) {
@@ -202,6 +227,12 @@ Result<EmbeddingCache*> Session::cache(const Space& space) {
   return cache_.get();
 }
 
+EmbeddingCache* Session::late_cache(const Space& space) {
+  const std::lock_guard lock(mutex_);
+  if (late_cache_ == nullptr) late_cache_ = std::make_unique<LateCache>(*this, space);
+  return late_cache_.get();
+}
+
 Status Session::may_write() const {
   if (options_.read_only) return {Code::kDenied, "this client was opened read-only"};
   return {};
@@ -210,15 +241,18 @@ Status Session::may_write() const {
 StoreUsage Session::index_usage() {
   const std::lock_guard lock(mutex_);
   StoreUsage sum;
-  for (const Kept* kept : {&index_store_, &cache_store_})
-    if (kept->counting != nullptr) add(sum, kept->counting->counts());
+  for (const Kept* kept : {&index_store_, &cache_store_}) {
+    if (kept->counting != nullptr)
+      add(sum, usage_of(kept->counting->counts(), kept->probed != nullptr));
+  }
   return sum;
 }
 
 StoreUsage Session::source_usage() {
   const std::lock_guard lock(mutex_);
   StoreUsage sum;
-  for (const auto& [key, source] : sources_) add(sum, source.counting->counts());
+  for (const auto& [key, source] : sources_)
+    add(sum, usage_of(source.counting->counts(), source.billed));
   return sum;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "api/environment.h"
+#include "api/price.h"
 #include "api/probed_store.h"
 #include "embed/cache.h"
 #include "engine/index.h"
@@ -26,9 +27,16 @@ class Session {
   Result<Index*> index_even_dropped();
   // An empty index in memory: for a dry run where there is none.
   Result<Index*> scratch_index();
+  // The newest generation of the index: the one that it is opened with, if this call opens it,
+  // since that is as new as what another GET of the head would show.
+  Result<SnapshotPtr> latest();
+  // Whether the index is opened already, so that its current snapshot may be old.
+  [[nodiscard]] bool opened();
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
 
+  // The index's store, whether or not there is an index in it.
+  Result<ObjectStore*> store();
   // The index's store where it is one that is probed before it is written to; else nullptr.
   Result<ProbedStore*> probed_store();
 
@@ -41,6 +49,9 @@ class Session {
   Result<Embedder*> embedder(const std::optional<Space>& space);
   // The embedding cache of the model's space.
   Result<EmbeddingCache*> cache(const Space& space);
+  // The same, opened when it is first asked something: a sync that embeds nothing reads nothing of
+  // it.
+  EmbeddingCache* late_cache(const Space& space);
 
   // kDenied: the client was opened read-only.
   [[nodiscard]] Status may_write() const;
@@ -60,13 +71,14 @@ class Session {
   // An index's or a cache's store, with what is on top of it.
   struct Kept {
     std::unique_ptr<ObjectStore> raw;
+    std::unique_ptr<CountingStore> counting;  // below the retries, which are paid for too
     std::unique_ptr<ObjectStore> retrying;
-    std::unique_ptr<CountingStore> counting;
-    std::unique_ptr<ProbedStore> probed;  // absent where no probe is needed
+    std::unique_ptr<ProbedStore> probed;  // absent where no probe is needed: not a bucket
     [[nodiscard]] ObjectStore* top() const {
-      return probed != nullptr ? static_cast<ObjectStore*>(probed.get()) : counting.get();
+      return probed != nullptr ? static_cast<ObjectStore*>(probed.get()) : retrying.get();
     }
   };
+  Result<std::string> endpoint_of(const std::string& url) const;
   Result<Kept> open_kept(const std::string& url);
   Result<ObjectStore*> index_store();
 
@@ -80,16 +92,15 @@ class Session {
   std::unique_ptr<Index> scratch_index_;
   struct Source {
     std::unique_ptr<ObjectStore> raw;
-    std::unique_ptr<ObjectStore> retrying;
     std::unique_ptr<CountingStore> counting;
+    std::unique_ptr<ObjectStore> retrying;
+    bool billed = false;
   };
   std::map<std::string, Source> sources_;
   std::unique_ptr<Embedder> embedder_;
   Kept cache_store_;
   std::unique_ptr<EmbeddingCache> cache_;
+  std::unique_ptr<EmbeddingCache> late_cache_;
 };
-
-// The later less the earlier.
-StoreUsage difference(const StoreUsage& later, const StoreUsage& earlier);
 
 }  // namespace kedge

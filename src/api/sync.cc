@@ -101,27 +101,59 @@ double estimate_seconds(Embedder& embedder, std::uint64_t tokens) {
   return measured == 0 ? 0 : seconds / measured * static_cast<double>(tokens);
 }
 
+std::uint64_t parts(std::uint64_t all, std::uint64_t each) { return (all + each - 1) / each; }
+
+// A run reads what the dry run has read, and writes: by commits, each a segment, a history body and
+// the head, and by packs of the embedding cache, each the same.
+StoreUsage forecast(const SyncResult& dry) {
+  StoreUsage out = dry.source_usage;
+  add(out, dry.index_usage);
+  std::uint64_t objects = 0, chunks = 0, embedded = 0;
+  for (const SyncCounts& counts : dry.sources) {
+    objects += counts.added + counts.changed + counts.rewritten + counts.deleted;
+    chunks += counts.chunks;
+    embedded += counts.chunks_embedded;
+  }
+  out.puts = out.creates = out.swaps = 0;
+  if (objects > 0) {
+    const SyncOptions usual;
+    const auto timed = static_cast<std::uint64_t>(
+        dry.estimated_seconds / std::chrono::duration<double>(usual.commit_every).count());
+    const std::uint64_t commits = std::max(parts(chunks, usual.commit_rows), timed) + 1;
+    const std::uint64_t packs = parts(embedded, EmbeddingCacheOptions{}.pack_rows);
+    out.puts = commits + packs;
+    // The entry of a source is a commit of its own, before and after.
+    out.creates = out.swaps = commits + packs + 2 * dry.sources.size();
+  }
+  out.cost_usd = out.billed ? cost_of(out) : 0;
+  return out;
+}
+
 class SyncRun {
  public:
   SyncRun(Session& session, const SyncRequest& request) : session_(session), request_(request) {}
 
   Result<SyncResult> go() {
     if (!request_.dry_run) KEDGE_TRY(session_.may_write());
+    const StoreUsage index_before = session_.index_usage();
+    const StoreUsage source_before = session_.source_usage();
     // Before the index is made: a mistyped source must not become a folder with an index in it, nor
     // a missing model leave an empty one behind.
     std::vector<Wanted> sources = KEDGE_TRY(named_sources());
+    const bool opened = session_.opened();
     if (!KEDGE_TRY(session_.index_exists())) KEDGE_TRY(session_.embedder(std::nullopt));
     index_ = KEDGE_TRY(open());
-    const SnapshotPtr snapshot = KEDGE_TRY(index_->latest(session_.deadline()));
+    // What this run has opened is as new as what it would read now.
+    const SnapshotPtr snapshot =
+        opened ? KEDGE_TRY(index_->latest(session_.deadline())) : index_->current();
+    newest_ = snapshot;
     if (request_.sources.empty()) sources = KEDGE_TRY(recorded_sources(*snapshot));
     std::optional<Space> space;
     if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
     embedder_ = KEDGE_TRY(session_.embedder(space));
     if (!request_.dry_run || KEDGE_TRY(session_.index_exists())) {
-      cache_ = KEDGE_TRY(session_.cache(embedder_->space()));
+      cache_ = session_.late_cache(embedder_->space());
     }
-    const StoreUsage index_before = session_.index_usage();
-    const StoreUsage source_before = session_.source_usage();
     SyncResult out;
     std::uint64_t tokens = 0;
     for (const Wanted& wanted : sources) {
@@ -138,6 +170,7 @@ class SyncRun {
     if (request_.dry_run) out.estimated_seconds = estimate_seconds(*embedder_, tokens);
     out.index_usage = difference(session_.index_usage(), index_before);
     out.source_usage = difference(session_.source_usage(), source_before);
+    if (request_.dry_run) out.forecast = forecast(out);
     return out;
   }
 
@@ -184,6 +217,7 @@ class SyncRun {
     options.approve_deletes = request_.approve_deletes;
     options.full = request_.full;
     options.stop = request_.stop;
+    options.newest = std::exchange(newest_, nullptr);
     if (request_.progress) {
       options.progress = [&](const SyncProgress& progress) {
         request_.progress(to_progress(uri, progress));
@@ -208,6 +242,7 @@ class SyncRun {
   Index* index_ = nullptr;
   Embedder* embedder_ = nullptr;
   EmbeddingCache* cache_ = nullptr;
+  SnapshotPtr newest_;  // for the first source; what comes after it stands on later commits
 };
 
 }  // namespace

@@ -87,8 +87,10 @@ bool VerifyResult::clean() const {
 }
 
 Result<VerifyResult> run_verify(Session& session, const VerifyRequest& request) {
+  const StoreUsage index_before = session.index_usage();
+  const StoreUsage source_before = session.source_usage();
+  SnapshotPtr snapshot = KEDGE_TRY(session.latest());
   Index* index = KEDGE_TRY(session.index(false));
-  SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
   VerifyResult out;
   out.head_damaged = snapshot->head()->recovered;
   if (out.head_damaged && request.repair) {
@@ -115,6 +117,8 @@ Result<VerifyResult> run_verify(Session& session, const VerifyRequest& request) 
     }
     out.sources.push_back(std::move(drift));
   }
+  out.index_usage = difference(session.index_usage(), index_before);
+  out.source_usage = difference(session.source_usage(), source_before);
   return out;
 }
 

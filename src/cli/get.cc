@@ -62,6 +62,8 @@ Result<int> deliver(Session& session, const Flags& flags, const GetRequest& requ
   if (outcome.status != GetStatus::kOk) {
     session.warn(name + ": " + get_status_name(outcome.status) +
                  (outcome.detail.empty() ? "" : " (" + visible(outcome.detail) + ")"));
+    if (outcome.version_readable.value_or(false))
+      session.note("--as-indexed reads the version that was indexed");
     const bool differs =
         outcome.status == GetStatus::kChanged || outcome.status == GetStatus::kGone;
     return differs ? kExitDiffers : kExitFailed;

@@ -68,6 +68,7 @@ void print_drift(Session& session, const VerifyResult& result) {
     session.print("damaged: " + visible(file) + "\n");
   session.print(result.clean() ? "index and source agree\n"
                                : "they differ: `" + session.command("sync") + "` heals it\n");
+  session.print(usage_line("requests", result.index_usage, result.source_usage));
 }
 
 }  // namespace
@@ -132,27 +133,51 @@ Command verify_command() {
   return out;
 }
 
+namespace {
+
+void print_checks(Session& session, const DoctorReport& report) {
+  Table table({{.title = ""}, {.title = "check"}, {.title = "seen", .flexible = true}});
+  for (const Check& check : report.checks) {
+    table.add({!check.ok       ? "FAILED"
+               : check.warning ? "look"
+                               : "ok",
+               visible(check.name), visible(check.detail)});
+  }
+  session.print(table.render(session.console().out_stream.table_width()));
+}
+
+}  // namespace
+
 Command doctor_command() {
+  auto policy = std::make_shared<std::string>();
   Command out;
   out.name = "doctor";
   out.summary = "check store, index, sources, model and machine";
-  out.examples = {"kedge doctor"};
-  out.run = [](Session& session) -> Result<int> {
+  out.details =
+      "On a bucket it shows the credentials, what they permit, and whether the store keeps the "
+      "promises that an index stands on (docs/stores.md).";
+  out.examples = {"kedge doctor", "kedge doctor --policy search"};
+  out.options = {{.name = "policy",
+                  .value = "WHO",
+                  .help = "print the least policy of AWS for who syncs (default) or searches",
+                  .set = into(policy.get()),
+                  .choices = {"sync", "search"},
+                  .configurable = false,
+                  .alone = "sync"}};
+  out.run = [policy](Session& session) -> Result<int> {
     Result<Client*> client = session.trying_client();
     if (!client.ok()) return client.error();
     const Result<DoctorReport> report = (*client)->doctor();
     if (!report.ok()) return report.error();
+    const std::string& document = *policy == "search" ? report->search_policy : report->policy;
     if (session.json()) {
       session.print(json_of(*report));
+    } else if (policy->empty()) {
+      print_checks(session, *report);
+    } else if (document.empty()) {
+      session.note("neither the index nor a source lies on S3: no policy is needed");
     } else {
-      Table table({{.title = ""}, {.title = "check"}, {.title = "seen", .flexible = true}});
-      for (const Check& check : report->checks) {
-        table.add({!check.ok       ? "FAILED"
-                   : check.warning ? "look"
-                                   : "ok",
-                   visible(check.name), visible(check.detail)});
-      }
-      session.print(table.render(session.console().out_stream.table_width()));
+      session.print(document + "\n");
     }
     return report->ok() ? kExitDone : kExitFailed;
   };

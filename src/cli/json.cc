@@ -70,7 +70,8 @@ json::object object_of(const SyncCounts& c) {
 json::object object_of(const StoreUsage& u) {
   return {{"reads", u.reads},     {"stats", u.stats},       {"puts", u.puts},
           {"creates", u.creates}, {"swaps", u.swaps},       {"removes", u.removes},
-          {"lists", u.lists},     {"bytes_in", u.bytes_in}, {"bytes_out", u.bytes_out}};
+          {"lists", u.lists},     {"bytes_in", u.bytes_in}, {"bytes_out", u.bytes_out},
+          {"billed", u.billed},   {"cost_usd", u.cost_usd}};
 }
 
 }  // namespace
@@ -89,6 +90,7 @@ std::string json_of(const SyncResult& result) {
                            {"index_usage", object_of(result.index_usage)},
                            {"source_usage", object_of(result.source_usage)},
                            {"estimated_seconds", result.estimated_seconds},
+                           {"forecast", object_of(result.forecast)},
                            {"stopped", result.stopped}});
 }
 
@@ -124,7 +126,9 @@ std::string json_of(const SearchResponse& response) {
                              {"embed_seconds", e.embed_seconds},
                              {"search_seconds", e.search_seconds},
                              {"snippet_seconds", e.snippet_seconds},
-                             {"simd", e.simd}}}});
+                             {"simd", e.simd},
+                             {"index_usage", object_of(e.index_usage)},
+                             {"source_usage", object_of(e.source_usage)}}}});
 }
 
 std::string json_of(const VerifyResult& result) {
@@ -155,6 +159,8 @@ std::string json_of(const VerifyResult& result) {
                            {"head_repaired", result.head_repaired},
                            {"recovered", texts(result.recovered)},
                            {"not_recovered", texts(result.not_recovered)},
+                           {"index_usage", object_of(result.index_usage)},
+                           {"source_usage", object_of(result.source_usage)},
                            {"damaged_files", texts(result.damaged_files)}});
 }
 
@@ -197,7 +203,15 @@ std::string json_of(const DoctorReport& report) {
                                   {"warning", check.warning},
                                   {"detail", text(check.detail)}});
   }
-  return line(json::object{{"ok", report.ok()}, {"checks", std::move(checks)}});
+  json::object out{{"ok", report.ok()}, {"checks", std::move(checks)}};
+  const std::pair<const char*, const std::string&> policies[] = {
+      {"policy", report.policy}, {"search_policy", report.search_policy}};
+  for (const auto& [name, document] : policies) {
+    boost::system::error_code error;
+    json::value policy = json::parse(document, error);
+    if (!error) out[name] = std::move(policy);
+  }
+  return line(out);
 }
 
 std::string json_of(const GcReport& r) {
@@ -207,8 +221,14 @@ std::string json_of(const GcReport& r) {
                            {"removed", r.removed},
                            {"removed_bytes", r.removed_bytes},
                            {"history_removed", r.history_removed},
+                           {"versions", r.versions},
+                           {"markers", r.markers},
+                           {"uploads", r.uploads},
+                           {"version_bytes", r.version_bytes},
+                           {"not_swept", text(r.not_swept)},
                            {"dropped", r.dropped},
                            {"held", r.held},
+                           {"index_usage", object_of(r.index_usage)},
                            {"stopped", text(r.stopped)}});
 }
 

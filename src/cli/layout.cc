@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/terminal_text.h"
+#include "cli/units.h"
 
 namespace kedge::cli {
 namespace {
@@ -182,6 +183,23 @@ std::vector<std::string> excerpt(std::string_view text, std::pair<std::size_t, s
     out.push_back(std::move(line));
   }
   return out;
+}
+
+std::string usage_line(const std::string& of, const StoreUsage& index, const StoreUsage& source) {
+  if (!index.billed && !source.billed) return "";
+  const std::pair<const char*, std::uint64_t> kinds[] = {
+      {"GET", index.reads + source.reads},
+      {"HEAD", index.stats + source.stats},
+      {"LIST", index.lists + source.lists},
+      {"PUT", index.puts + index.creates + index.swaps},
+      {"DELETE", index.removes},
+  };
+  std::string out;
+  for (const auto& [name, count] : kinds) {
+    if (count > 0) out += (out.empty() ? "" : ", ") + format_count(count) + " " + name;
+  }
+  return of + ": " + (out.empty() ? "none" : out) + "; about " +
+         format_usd(index.cost_usd + source.cost_usd) + "\n";
 }
 
 }  // namespace kedge::cli

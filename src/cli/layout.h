@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "kedge/usage.h"
+
 namespace kedge::cli {
 
 // Rows of visible texts (cli/terminal_text.h) in aligned columns, two spaces apart. The column
@@ -47,5 +49,9 @@ struct Marks {
 // is one space; what could steer a terminal is written out.
 std::vector<std::string> excerpt(std::string_view text, std::pair<std::size_t, std::size_t> best,
                                  std::size_t width, std::size_t max_lines, const Marks& marks);
+
+// "requests: 12 GET, 1 LIST, 3 PUT; about 0.000015 USD", of both together; "" where none of them
+// went to a bucket. `of`: what they are.
+std::string usage_line(const std::string& of, const StoreUsage& index, const StoreUsage& source);
 
 }  // namespace kedge::cli

@@ -207,5 +207,21 @@ TEST(Layout, ExcerptsFitAnyWidth) {
   }
 }
 
+// A bill is shown only where somebody gets one, and never as more than it is: about.
+TEST(Layout, UsageIsShownWhereItCosts) {
+  StoreUsage index, source;
+  index.reads = 2;
+  EXPECT_EQ(usage_line("requests", index, source), "");
+  index.billed = true;
+  index.swaps = 1;
+  index.creates = 2;
+  source.lists = 1234;
+  index.cost_usd = 0.0000158;
+  source.cost_usd = 0.00617;
+  EXPECT_EQ(usage_line("requests", index, source),
+            "requests: 2 GET, 1,234 LIST, 3 PUT; about 0.0062 USD\n");
+  EXPECT_EQ(usage_line("x", StoreUsage{.billed = true}, {}), "x: none; about 0.00 USD\n");
+}
+
 }  // namespace
 }  // namespace kedge::cli

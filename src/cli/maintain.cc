@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/layout.h"
 #include "cli/session.h"
 #include "cli/terminal_text.h"
 #include "cli/units.h"
@@ -39,6 +40,15 @@ Command gc_command() {
                     format_bytes(report->removed_bytes) + "), " + format_count(report->kept) +
                     " kept, " + format_count(report->young) + " too young, " +
                     format_count(report->foreign) + " of the cache or of others\n");
+      const std::uint64_t left = report->versions + report->markers + report->uploads;
+      if (left > 0) {
+        session.print(std::string(request->dry_run ? "would sweep " : "swept ") +
+                      plural(report->versions, "old version") + " (" +
+                      format_bytes(report->version_bytes) + "), " +
+                      plural(report->markers, "delete marker") + ", " +
+                      plural(report->uploads, "unfinished upload") + "\n");
+      }
+      session.print(usage_line("requests", report->index_usage, {}));
       if (report->held) {
         session.print(
             "the index was dropped: what it named goes with its generations, when they "
@@ -50,6 +60,7 @@ Command gc_command() {
       }
     }
     if (!report->stopped.empty()) session.warn("ended early: " + report->stopped);
+    if (!report->not_swept.empty()) session.warn("not swept: " + report->not_swept);
     return kExitDone;
   };
   return out;

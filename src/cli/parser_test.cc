@@ -172,6 +172,51 @@ TEST(Parser, WordsGoBeforeTheEnvironmentAndThatBeforeTheConfiguration) {
   EXPECT_EQ(outcome({}, environment, config), "number=3 list=c,d flag |");
 }
 
+// `kedge search words --presign` is not to need its value.
+TEST(Parser, AnOptionMayStandAlone) {
+  const struct {
+    Words words;
+    const char* value;
+  } cases[] = {{{"--for"}, "1h"},         {{"a", "--for"}, "1h"}, {{"--for", "--flag"}, "1h"},
+               {{"--for", "5m"}, "5m"},   {{"--for=5m"}, "5m"},   {{"--for", "--", "5m"}, "1h"},
+               {{"--for=", "--flag"}, ""}};
+  for (const auto& c : cases) {
+    bool flag = false;
+    std::string value = "unset";
+    const std::vector<Option> options = {
+        {.name = "for", .value = "TIME", .help = "", .set = into(&value), .alone = "1h"},
+        {.name = "flag", .value = "", .help = "", .set = into(&flag)}};
+    const Result<Parsed> parsed = parse_words(options, c.words);
+    ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+    ASSERT_TRUE(apply_options(options, *parsed, {}, {}).ok());
+    EXPECT_EQ(value, c.value) << testing::PrintToString(c.words);
+  }
+}
+
+// Two clouds in one file; and what is typed goes before both.
+TEST(Config, TablesSayHowEachUrlIsReached) {
+  const Config config = config_of(
+      "profile = 'all'\n[[store]]\nurl = 's3://a'\nprofile = 'one'\nno-sign-request = true\n"
+      "[[store]]\nurl = 's3://b'\nsse = 'aws:kms'\n");
+  ASSERT_EQ(config.stores.size(), 2U);
+  const auto read = [&](std::size_t table, const Words& words) {
+    StoreSettings out;
+    const std::vector<Option> options = store_options(&out);
+    const Result<Parsed> parsed = parse_words(options, words);
+    EXPECT_TRUE(parsed.ok());
+    const Status done = apply_options(options, *parsed, {}, config.stores[table]);
+    EXPECT_TRUE(done.ok());
+    return out;
+  };
+  EXPECT_EQ(read(0, {}).url, "s3://a");
+  EXPECT_EQ(read(0, {}).profile, "one");
+  EXPECT_EQ(read(0, {}).no_sign, true);
+  EXPECT_EQ(read(1, {}).profile, "");
+  EXPECT_EQ(read(1, {}).sse, "aws:kms");
+  EXPECT_EQ(read(1, {}).no_sign, std::nullopt);
+  EXPECT_EQ(read(0, {"--profile", "typed"}).profile, "typed");
+}
+
 TEST(Parser, SaysWhereABadValueCameFrom) {
   Environment environment;
   environment.variables = {{"KEDGE_NUMBER", "many"}};
@@ -216,6 +261,10 @@ TEST(Config, RefusesWithTheLine) {
        "kedge.toml, line 2: text: must be a text, a number, true, false, or a "
        "list of texts"},
       {"number = 5\nway = 'left'\n", "kedge.toml, line 2: way: 'left' is not one of up down"},
+      {"[store]\nurl = 'x'\n", "kedge.toml, line 1: store: must be written as [[store]]"},
+      {"store = [1]\n", "kedge.toml, line 1: store: must be written as [[store]]"},
+      {"\n[[store]]\nregion = 'x'\n",
+       "kedge.toml, line 2: store: needs a url, the part of s3:// that it is for"},
       {"", ""},
       {"number = '5'\ntext = 5\nlist = 'one'\n", ""},
   };

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t kBarCells = 20;
 constexpr double kSettleSeconds = 1;  // a rate of the first moments says nothing
+// The time left is told later: the first objects come with the opening of connections and the first
+// run of the model, and everything that is left would be thought as slow.
+constexpr double kForecastSeconds = 5;
 
 // What is done, 0 to 1: by bytes where they are known, since objects differ in size.
 double fraction_of(const Progress& progress) {
@@ -31,7 +34,7 @@ std::string bar(double fraction) {
 std::string time_left(const Progress& progress, const Pace& pace) {
   const bool by_bytes = progress.bytes > 0;
   const auto did = static_cast<double>(by_bytes ? pace.bytes : pace.objects);
-  if (pace.seconds < kSettleSeconds || did <= 0) return "";
+  if (pace.seconds < kForecastSeconds || did <= 0) return "";
   const std::uint64_t done = by_bytes ? progress.bytes_done : progress.objects_done;
   const std::uint64_t all = by_bytes ? progress.bytes : progress.objects;
   if (done >= all) return "";

@@ -60,6 +60,8 @@ TEST(ProgressLine, GuessesNothingEarly) {
   const std::string line = progress_line(half_done(), {.seconds = 0.5, .objects = 9}, 200);
   EXPECT_THAT(line, Not(HasSubstr("/s")));
   EXPECT_THAT(line, Not(HasSubstr("left")));
+  const Pace slow_start = {.seconds = 4.9, .objects = 1, .chunks = 1, .bytes = 1};
+  EXPECT_THAT(progress_line(half_done(), slow_start, 200), Not(HasSubstr("left")));
   Progress done = half_done();
   done.objects_done = done.objects;
   done.bytes_done = done.bytes + 5;  // objects may grow meanwhile
@@ -231,6 +233,21 @@ TEST(Units, ReadAndWrite) {
                                                          {1048575, "1.0 MiB"},
                                                          {UINT64_MAX, "16.0 EiB"}};
   for (const auto& [size, text] : bytes) EXPECT_EQ(format_bytes(size), text);
+  const std::pair<const char*, double> durations[] = {{"90", 90},   {"90s", 90},     {"15m", 900},
+                                                      {"1h", 3600}, {"7d", 604'800}, {"0", 0}};
+  for (const auto& [text, seconds] : durations) {
+    const Result<double> parsed = parse_duration(text);
+    ASSERT_TRUE(parsed.ok()) << text;
+    EXPECT_EQ(*parsed, seconds) << text;
+  }
+  for (const char* text : {"", "m", "1.5h", "-1", "1w", "1 h", "1hm", "words"})
+    EXPECT_FALSE(parse_duration(text).ok()) << text;
+  const std::pair<double, const char*> prices[] = {{0, "0.00 USD"},
+                                                   {1.234, "1.23 USD"},
+                                                   {0.0123, "0.012 USD"},
+                                                   {0.0000052, "0.0000052 USD"},
+                                                   {1e-12, "0.000000000 USD"}};
+  for (const auto& [usd, text] : prices) EXPECT_EQ(format_usd(usd), text);
   EXPECT_EQ(to_seconds("2025-03-01T10:20:30.123456Z"), "2025-03-01T10:20:30Z");
   EXPECT_EQ(to_seconds("2025-03-01T10:20:30Z"), "2025-03-01T10:20:30Z");
   EXPECT_EQ(to_seconds(""), "");

@@ -60,7 +60,8 @@ void print_explain(Session& session, const Explain& e) {
                 e.simd + ")\ntime: open " + format_seconds(e.open_seconds) + ", model " +
                 format_seconds(e.model_load_seconds) + " + " + format_seconds(e.embed_seconds) +
                 ", search " + format_seconds(e.search_seconds) + ", snippets " +
-                format_seconds(e.snippet_seconds) + "\n");
+                format_seconds(e.snippet_seconds) + "\n" +
+                usage_line("requests", e.index_usage, e.source_usage));
 }
 
 Result<int> finish(Session& session, const Result<SearchResponse>& response, const Flags& flags) {

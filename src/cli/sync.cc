@@ -99,9 +99,12 @@ Result<int> run(Session& session, Flags& flags) {
       print_counts(session, counts, flags.request.dry_run, flags.detail);
   }
   if (session.json()) session.print(json_of(*result));
+  if (!session.json() && !session.settings().quiet)
+    session.print(usage_line("  requests", result->index_usage, result->source_usage));
   if (flags.request.dry_run && !session.json()) {
     session.print("  nothing was written; embedding would take about " +
-                  format_seconds(result->estimated_seconds) + "\n");
+                  format_seconds(result->estimated_seconds) + "\n" +
+                  usage_line("  requests of a run", result->forecast, {}));
   }
   if (result->stopped) {
     session.warn("stopped; what is finished is committed. Run the same command to go on");

@@ -79,6 +79,13 @@ std::string format_decimal(double number, int digits) {
   return {text.data(), static_cast<std::size_t>(size)};
 }
 
+std::string format_usd(double usd) {
+  // Two digits that count: most runs cost a small part of a cent.
+  int digits = 2;
+  for (double rest = usd; rest > 0 && rest < 0.1 && digits < 9; rest *= 10) ++digits;
+  return format_decimal(usd, digits) + " USD";
+}
+
 std::string format_bytes(std::uint64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes) + " B";
   constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -21,6 +21,7 @@ std::string format_count(std::uint64_t count);  // "12,345"
 std::string format_bytes(std::uint64_t bytes);  // "980 B", "1.2 MiB"
 std::string format_seconds(double seconds);     // "0.42 s", "3.1 s", "2 min 5 s", "1 h 20 min"
 std::string format_rate(double per_second);     // "0.4", "12", "1,300"
+std::string format_usd(double usd);             // "0.0000052 USD", "1.20 USD"
 std::string format_decimal(double number, int digits);
 // "2025-03-01T10:20:30Z" of "2025-03-01T10:20:30.123456Z": for people.
 std::string to_seconds(std::string_view rfc3339);

@@ -93,6 +93,7 @@ class Collection {
         break;
       }
     }
+    if (report_.stopped.empty()) sweep();
     return report_;
   }
 
@@ -293,6 +294,38 @@ class Collection {
       if (!report_.stopped.empty()) return {};
     }
     return {};
+  }
+
+  // What a versioned bucket keeps of removed and replaced files. Only of names that are the index's
+  // own: others may have lain beside it. It comes last, when every named file was seen to be there,
+  // so that a version that could still heal a loss is never swept.
+  void sweep() {
+    std::vector<std::string> prefixes = {std::string(kHistoryFolder)};
+    prefixes.insert(prefixes.end(), options_.folders.begin(), options_.folders.end());
+    if (head_is_alone()) prefixes.emplace_back("head");
+    for (const std::string& prefix : prefixes) {
+      const Result<Leftovers> swept =
+          log_.store().sweep(log_.path(prefix), fence_.gc_floor, options_.dry_run, deadline_);
+      if (!swept.ok()) {
+        report_.not_swept = swept.error().message;
+        return;
+      }
+      report_.swept.versions += swept->versions;
+      report_.swept.markers += swept->markers;
+      report_.swept.uploads += swept->uploads;
+      report_.swept.bytes += swept->bytes;
+    }
+  }
+
+  // Whether "head" as a prefix means the head and nothing else.
+  bool head_is_alone() {
+    const auto page = log_.store().list(log_.path("head"), "")->next(deadline_);
+    const bool alone =
+        page.ok() && std::all_of(page->begin(), page->end(), [&](const ObjectInfo& info) {
+          return info.key == log_.path("head");
+        });
+    if (!alone) report_.not_swept = "versions of the head: other keys begin with its name";
+    return alone;
   }
 
   Status look_again(std::span<const Candidate> chosen) {

@@ -6,9 +6,11 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "store/object_store.h"
 
 namespace kedge {
 
@@ -29,6 +31,10 @@ struct CollectOptions {
   // Whether a relative key has the shape of a file of this index; others are left alone. Must be
   // set. The head and its history are known without it.
   std::function<bool(std::string_view relative)> is_ours;
+  // Folders of the index's files, each ending with '/': what the store keeps of them beside the
+  // listing (noncurrent versions, delete markers, unfinished uploads) goes too, once it is older
+  // than the floor. The head and its history are known without.
+  std::vector<std::string> folders = {};
   std::size_t batch = kMaxRemoveBatch;  // names removed between two looks at the head
   std::size_t held_names = kMaxHeldNames;
 };
@@ -40,6 +46,8 @@ struct CollectReport {
   std::uint64_t removed = 0;  // history bodies included; in a dry run: what would be
   std::uint64_t removed_bytes = 0;
   std::uint64_t history_removed = 0;
+  Leftovers swept;                  // removed for good; in a dry run: what would be
+  std::string not_swept;            // why some of that is left; "" if none is
   Timestamp gc_floor;               // what the fence set, or would set
   std::uint64_t retained_from = 0;  // likewise
   // Why it ended early: the floor moved, the index was dropped, a removal failed; "" if it did not.

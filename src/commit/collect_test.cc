@@ -7,6 +7,7 @@
 
 #include "commit/history.h"
 #include "commit/testing.h"
+#include "store/wrapped_store.h"
 
 namespace kedge {
 namespace {
@@ -417,6 +418,58 @@ TEST(MatchesShape, TakesTheShapeAndNoNearMiss) {
   };
   for (const auto& c : cases)
     EXPECT_EQ(matches_shape(c.key, c.pattern), c.matches) << c.key << " by " << c.pattern;
+}
+
+// A store that keeps versions: it tells what it was asked to sweep.
+class SweptStore final : public WrappedStore {
+ public:
+  using WrappedStore::WrappedStore;
+  std::vector<std::string> asked;
+  Timestamp before;
+  std::optional<Error> error;
+
+  Result<Leftovers> sweep(std::string_view prefix, Timestamp until, bool dry_run,
+                          Deadline) override {
+    asked.push_back(str_cat(prefix, dry_run ? " dry" : ""));
+    before = until;
+    if (error) return *error;
+    return Leftovers{.versions = 2, .markers = 1, .uploads = 3, .bytes = 10};
+  }
+};
+
+// Only below names of the index's own, only what is older than the floor, and never while a file
+// that is named is missing: its version may be all that is left of it.
+TEST_F(Collect, SweepsVersionsOfItsOwnNamesInTheEnd) {
+  SweptStore versions(base_);
+  HeadLog log(versions, "ix/", writer_.clock, random_, silent_log(), {});
+  const std::string named = replace_all();
+  base_.advance(hours(30));
+  CollectOptions options = plain_options();
+  options.folders = {"seg/"};
+  options.dry_run = true;
+  EXPECT_EQ(collect(log, options, soon())->swept.versions, 6U);
+  EXPECT_EQ(versions.asked,
+            (std::vector<std::string>{"ix/history/ dry", "ix/seg/ dry", "ix/head dry"}));
+  versions.asked.clear();
+  options.dry_run = false;
+  const CollectReport report = collect(log, options, soon()).value();
+  EXPECT_EQ(report.swept.uploads, 9U);
+  EXPECT_EQ(report.not_swept, "");
+  EXPECT_EQ(versions.before, report.gc_floor);
+  EXPECT_EQ(versions.asked, (std::vector<std::string>{"ix/history/", "ix/seg/", "ix/head"}));
+  // Another's key begins like the head's.
+  versions.asked.clear();
+  ASSERT_TRUE(put_one(base_, "ix/headline", as_bytes("x"), Deadline::never()).ok());
+  EXPECT_NE(collect(log, options, soon())->not_swept, "");
+  EXPECT_EQ(versions.asked, (std::vector<std::string>{"ix/history/", "ix/seg/"}));
+  // What may not be swept is said, and is no reason to fail.
+  versions.error = Error{Code::kDenied, "no right to list versions"};
+  EXPECT_EQ(collect(log, options, soon())->not_swept, "no right to list versions");
+  versions.asked.clear();
+  const std::vector<std::string> lost = {"ix/" + named};
+  ASSERT_TRUE(base_.remove(lost, Deadline::never()).front().ok());
+  EXPECT_EQ(collect(log, options, soon()).code(), Code::kCorrupt);
+  EXPECT_TRUE(versions.asked.empty());
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ class PackedCache final : public EmbeddingCache {
   Status add(std::span<const Id128> hashes, std::span<const HalfVector> vectors,
              Deadline deadline) override;
   Status flush(Deadline deadline) override;
-  Status collect(Deadline deadline) override;
+  Result<CollectReport> collect(Deadline deadline) override;
   [[nodiscard]] EmbeddingCacheStats stats() const override;
 
  private:
@@ -346,13 +346,15 @@ Status PackedCache::merge(const std::vector<PackName>& inputs, Deadline deadline
   return apply(std::move(change), deadline);
 }
 
-Status PackedCache::collect(Deadline deadline) {
+Result<CollectReport> PackedCache::collect(Deadline deadline) {
   KEDGE_TRY(refresh(deadline));
-  if (head_ == nullptr) return {};
+  if (head_ == nullptr) return CollectReport{};
   CollectOptions options;
   options.is_ours = [](std::string_view key) { return matches_shape(key, "pack/{32}"); };
-  KEDGE_TRY(kedge::collect(head_log_, options, deadline));
-  return refresh(deadline);
+  options.folders = {"pack/"};
+  CollectReport report = KEDGE_TRY(kedge::collect(head_log_, options, deadline));
+  KEDGE_TRY(refresh(deadline));
+  return report;
 }
 
 EmbeddingCacheStats PackedCache::stats() const {

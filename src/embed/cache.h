@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "commit/collect.h"
 #include "format/space.h"
 #include "store/object_store.h"
 
@@ -64,7 +65,7 @@ class EmbeddingCache {
                      Deadline deadline) = 0;
   virtual Status flush(Deadline deadline) = 0;
   // Collects unnamed packs.
-  virtual Status collect(Deadline deadline) = 0;
+  virtual Result<CollectReport> collect(Deadline deadline) = 0;
   [[nodiscard]] virtual EmbeddingCacheStats stats() const = 0;
 };
 

@@ -10,8 +10,8 @@
 
 #include "base/hash.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "embed/mapped_file.h"
-#include "embed/utf8.h"
 
 namespace kedge {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 #include "base/strings.h"
-#include "embed/utf8.h"
+#include "base/utf8.h"
 
 namespace kedge {
 namespace {

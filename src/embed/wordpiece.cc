@@ -7,8 +7,8 @@
 
 #include "base/hash.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "embed/bert_characters.h"
-#include "embed/utf8.h"
 
 namespace kedge {
 namespace {

@@ -231,7 +231,7 @@ Refusal Server::admit_to_bucket(Visit& visit, std::string& region) {
 Refusal Server::admit(Visit& visit) {
   S3Request& request = *visit.request;
   std::string region = options_.region;
-  const auto unwelcome = admit_to_bucket(visit, region);
+  auto unwelcome = admit_to_bucket(visit, region);
   const Timestamp now = options_.clock->now() + visit.offset;
   auto refusal = authenticate(request, {visit.live->keys, region, now}, visit.caller);
   if (refusal && refusal->details.starts_with("<Region>")) {

@@ -16,38 +16,6 @@ std::string archived_reason(const ObjectInfo& listed) {
                  "): it is indexed once it lies in a class that can be read");
 }
 
-Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
-                                  const std::string& scratch_folder, std::size_t memory_bytes,
-                                  const std::function<void(std::uint64_t)>& on_listed,
-                                  const std::stop_token& stop, Deadline deadline) {
-  SourceListing out;
-  out.began = KEDGE_TRY(source.now(deadline));
-  out.objects = std::make_unique<Spill>(scratch_folder, memory_bytes);
-  const std::unique_ptr<Listing> listing = source.list("", "");
-  while (true) {
-    if (stop.stop_requested()) return {Code::kCancelled, "stopped while listing"};
-    std::vector<ObjectInfo> page = KEDGE_TRY(listing->next(deadline));
-    if (page.empty()) break;
-    for (ObjectInfo& info : page) {
-      // The marker of the source's own folder.
-      if (info.key.empty()) continue;
-      if (in_scope(scope, info.key)) KEDGE_TRY(out.objects->add(std::move(info)));
-    }
-    if (on_listed) on_listed(out.objects->size());
-  }
-  KEDGE_TRY(out.objects->seal());
-  // Summed over the sorted set, so that a store that lists a key twice does not change the sum.
-  const std::unique_ptr<Spill::Reader> reader = out.objects->read();
-  while (true) {
-    const std::optional<ObjectInfo> info = KEDGE_TRY(reader->next());
-    if (!info) break;
-    ++out.count;
-    out.bytes += info->size;
-    out.set_hash.add(SetHash::of(info->key, info->tag.value, info->size, info->last_modified));
-  }
-  return out;
-}
-
 bool proven_equal(const SourceEntry& entry, const SourceListing& listing, const Recipe& recipe,
                   Timestamp now) {
   const bool retry_due = entry.earliest_retry.micros != 0 && entry.earliest_retry <= now;

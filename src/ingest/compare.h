@@ -1,36 +1,17 @@
-// The listing of a source, spilled and sorted, and its comparison with the index: shared by sync
-// and verify.
+// The comparison of a source's listing with the index: shared by sync and verify.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <stop_token>
 #include <string>
 
 #include "engine/index.h"
-#include "ingest/scope.h"
+#include "ingest/listing.h"
 #include "ingest/spill.h"
 #include "store/object_store.h"
 
 namespace kedge {
-
-// A complete listing, in scope. `set_hash` is over distinct keys, as SourceEntry::set_hash is over
-// rows.
-struct SourceListing {
-  std::unique_ptr<Spill> objects;
-  std::uint64_t count = 0;
-  std::uint64_t bytes = 0;
-  SetHash set_hash;
-  Timestamp began;  // the source store's clock
-};
-
-// kDenied, kUnavailable: the listing did not end; it proves nothing. kCancelled: stopped.
-Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
-                                  const std::string& scratch_folder, std::size_t memory_bytes,
-                                  const std::function<void(std::uint64_t)>& on_listed,
-                                  const std::stop_token& stop, Deadline deadline);
 
 // Whether the index is proven equal to the listing by the set hash alone: nothing racy, no retry
 // due, same recipe.

@@ -26,9 +26,14 @@ class Comparison {
     }
     scope_ = scope_of(*entry);
     recipe_ = entry->recipe;
-    const SourceListing listing = KEDGE_TRY(list_source(
-        source_, scope_, options_.scratch_folder, options_.memory_bytes / 4,
-        [this](std::uint64_t count) { on_listed(count); }, options_.stop, deadline_));
+    ListingOptions plan;
+    plan.scratch_folder = options_.scratch_folder;
+    plan.memory_bytes = options_.memory_bytes / 4;
+    plan.splits = listing_splits(*snapshot, *entry);
+    plan.threads = plan.splits.size() + 1;
+    plan.on_listed = [this](std::uint64_t count) { on_listed(count); };
+    plan.stop = options_.stop;
+    const SourceListing listing = KEDGE_TRY(list_source(source_, scope_, plan, deadline_));
     report_.listed = listing.count;
     report_.indexed = entry->live_objects;
     // Rows that failed are looked at again, so their presence rules the short way out.
@@ -38,7 +43,7 @@ class Comparison {
       return std::move(report_);
     }
     const std::unique_ptr<ObjectCursor> live = index.scan(snapshot, entry->number, "");
-    const std::unique_ptr<Spill::Reader> reader = listing.objects->read();
+    const std::unique_ptr<Spill::Reader> reader = listing.read();
     const OnPair on_pair = [&](const ObjectInfo* listed, const LiveObject* have) -> Status {
       if (options_.stop.stop_requested()) return {Code::kCancelled, "stopped"};
       return take(listed, have, listing.began);

@@ -25,11 +25,14 @@ Fetched from_error(const Error& error) {
   Fetched out;
   out.detail = error.message;
   switch (error.code) {
+    // A store's own words for these say less, and more about requests than about the object.
     case Code::kNotFound:
       out.outcome = FetchOutcome::kGone;
+      out.detail = "nothing is there now";
       break;
     case Code::kConflict:
       out.outcome = FetchOutcome::kChanged;
+      out.detail = "another version is there now";
       break;
     case Code::kArchived:
       out.outcome = FetchOutcome::kArchived;

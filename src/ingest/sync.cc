@@ -128,14 +128,15 @@ class Run {
   Result<SyncReport> go() {
     const Duration began = environment_.clock.monotonic();
     const EmbedUsage before = environment_.embedder.usage();
-    SnapshotPtr snapshot = KEDGE_TRY(environment_.index.latest(deadline_));
+    SnapshotPtr snapshot = options_.newest;
+    if (snapshot == nullptr) snapshot = KEDGE_TRY(environment_.index.latest(deadline_));
     plan_ = KEDGE_TRY(make_plan(snapshot->state(), environment_.embedder, options_));
     if (!options_.dry_run) {
       KEDGE_TRY(
           register_source(environment_.index, environment_.embedder.space(), plan_, deadline_));
       snapshot = environment_.index.current();
     }
-    KEDGE_TRY(list());
+    KEDGE_TRY(list(*snapshot));
     const Timestamp now = listing_.began;
     if (!options_.full && plan_.registered &&
         proven_equal(plan_.entry, listing_, plan_.recipe, now)) {
@@ -158,14 +159,19 @@ class Run {
     if (options_.progress) options_.progress(progress_);
   }
 
-  Status list() {
-    const auto on_listed = [this](std::uint64_t count) {
+  Status list(const Snapshot& snapshot) {
+    ListingOptions plan;
+    plan.scratch_folder = environment_.scratch_folder;
+    plan.memory_bytes = std::min(options_.memory_bytes / 16, kListingBytes);
+    if (plan_.registered) plan.splits = listing_splits(snapshot, plan_.entry);
+    // An executor that does one thing after the other is a simulation's: so does the listing.
+    if (environment_.executor.width() > 1) plan.threads = plan.splits.size() + 1;
+    plan.on_listed = [this](std::uint64_t count) {
       progress_.listed = count;
       tell();
     };
-    listing_ = KEDGE_TRY(list_source(environment_.source, plan_.scope, environment_.scratch_folder,
-                                     std::min(options_.memory_bytes / 16, kListingBytes), on_listed,
-                                     options_.stop, deadline_));
+    plan.stop = options_.stop;
+    listing_ = KEDGE_TRY(list_source(environment_.source, plan_.scope, plan, deadline_));
     report_.listed = listing_.count;
     progress_.listed = listing_.count;
     progress_.to_do = listing_.count;
@@ -197,7 +203,7 @@ class Run {
     if (plan_.registered && plan_.entry.live_objects > 0) {
       live = environment_.index.scan(snapshot, plan_.entry.number, "");
     }
-    const std::unique_ptr<Spill::Reader> reader = listing_.objects->read();
+    const std::unique_ptr<Spill::Reader> reader = listing_.read();
     const OnPair on_pair = [&](const ObjectInfo* listed, const LiveObject* have) -> Status {
       if (listed != nullptr) return take_listed(*listed, have, now, pipeline);
       if (!in_scope(plan_.scope, have->row.key))

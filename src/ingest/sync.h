@@ -66,6 +66,8 @@ struct SyncOptions {
   std::uint32_t commit_rows = 16'384;                 // or when this many rows are built
   std::function<void(const SyncProgress&)> progress;  // called often, from one thread
   std::stop_token stop;  // ends after what is in flight; what is finished is committed
+  // The newest generation, if the caller has just read it: the head is not read again.
+  SnapshotPtr newest = nullptr;
 };
 
 struct ObjectProblem {

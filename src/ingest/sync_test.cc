@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "embed/test_embedder.h"
+#include "ingest/listing.h"
 #include "store/fault_store.h"
 #include "store/memory_store.h"
 
@@ -263,6 +264,33 @@ TEST_F(SyncTest, EveryStoreCallMayFailOrBeTheLast) {
     }
   }
   FAIL() << "no run got through with " << calls << " calls";
+}
+
+// The last sync knows where its keys lie, without a request.
+TEST_F(SyncTest, ALargeSourceIsSplitIntoEqualParts) {
+  for (int i = 0; i < 2000; ++i) write(str_cat("key-", 10'000 + i), str_cat("object ", i));
+  ASSERT_TRUE(sync().ok());
+  const auto index = open();
+  ASSERT_TRUE(index.ok());
+  const SnapshotPtr snapshot = (*index)->current();
+  SourceEntry entry = snapshot->state().sources.front();
+  EXPECT_TRUE(listing_splits(*snapshot, entry).empty()) << "it is small";
+  const std::uint64_t calls = index_store_.calls();
+  entry.live_objects = 4 * kListingRangeKeys;
+  const std::vector<std::string> splits = listing_splits(*snapshot, entry);
+  EXPECT_EQ(index_store_.calls(), calls);
+  ASSERT_EQ(splits.size(), 3U);
+  const auto before = [&](const std::string& split) {
+    std::size_t count = 0;
+    for (const auto& [key, version] : live()) count += key <= split ? 1 : 0;
+    return count;
+  };
+  for (std::size_t i = 0; i < splits.size(); ++i) {
+    // Of 2,020 keys, to the page of 128.
+    EXPECT_NEAR(static_cast<double>(before(splits[i])), 505.0 * static_cast<double>(i + 1), 200);
+  }
+  entry.number += 1;
+  EXPECT_TRUE(listing_splits(*snapshot, entry).empty()) << "keys of another source";
 }
 
 }  // namespace

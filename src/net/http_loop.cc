@@ -148,8 +148,9 @@ void HttpLoop::work() {
     const int count = epoll_wait(epoll_, events.data(), kMaxEvents, wait);
     // Nothing outside of it may touch an object that an exit destroys.
     const GatePass pass;
-    stopping = take_inbox();
-    step({events.data(), static_cast<std::size_t>(std::max(count, 0))});
+    const std::span seen(events.data(), static_cast<std::size_t>(std::max(count, 0)));
+    stopping = take_inbox(seen);
+    step(seen);
     wait = wait_milliseconds();
   }
   const GatePass pass;
@@ -157,7 +158,13 @@ void HttpLoop::work() {
 }
 
 // Whether to stop.
-bool HttpLoop::take_inbox() {
+bool HttpLoop::take_inbox(std::span<const epoll_event> events) {
+  for (const epoll_event& event : events) {
+    if (event.data.fd != wake_) continue;
+    // Before the inbox is looked at: a call that comes after that must find its wake-up unread.
+    std::uint64_t value = 0;
+    [[maybe_unused]] const ssize_t got = read(wake_, &value, sizeof(value));
+  }
   std::vector<std::shared_ptr<Call>> fresh;
   std::vector<std::shared_ptr<Call>> cancelled;
   bool stopping = false;
@@ -180,11 +187,7 @@ bool HttpLoop::take_inbox() {
 void HttpLoop::step(std::span<const epoll_event> events) {
   int running = 0;
   for (const epoll_event& event : events) {
-    if (event.data.fd == wake_) {
-      std::uint64_t value = 0;
-      [[maybe_unused]] const ssize_t got = read(wake_, &value, sizeof(value));
-      continue;
-    }
+    if (event.data.fd == wake_) continue;
     if (socket_at(event.data.fd).idle) {
       spoil(event.data.fd);
       continue;

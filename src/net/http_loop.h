@@ -102,7 +102,7 @@ class HttpLoop {
 
   // The thread.
   void work();
-  bool take_inbox();
+  bool take_inbox(std::span<const epoll_event> events);
   void step(std::span<const epoll_event> events);
   void run_curl_timers();
   void collect_ended();

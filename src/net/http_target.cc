@@ -42,7 +42,9 @@ bool is_link_local(std::string_view host) {
   std::ranges::transform(lower, lower.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
-  return lower.starts_with("169.254.") || lower.starts_with("[fd00:ec2:") ||
+  // A name may begin like an address.
+  const bool numeric = lower.find_first_not_of("0123456789.") == std::string::npos;
+  return (numeric && lower.starts_with("169.254.")) || lower.starts_with("[fd00:ec2:") ||
          lower.starts_with("[fe80:");
 }
 

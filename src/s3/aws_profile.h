@@ -1,6 +1,7 @@
 // The profile files of AWS tools, ~/.aws/config and ~/.aws/credentials, as botocore reads them:
 // sections of keys and values, comments on lines of their own, keys below an empty key nested by
-// indentation ("s3 =", then "  addressing_style = path").
+// indentation ("s3 =", then "  addressing_style = path"). More is taken than botocore takes: a byte
+// order mark, a section that comes twice.
 #pragma once
 
 #include <cstddef>

@@ -13,7 +13,9 @@ std::string value(const AwsProfiles& profiles, std::string_view profile, std::st
   return section == nullptr ? "(no profile)" : section->get(key);
 }
 
-// What the files of other AWS tools mean, case by case, as botocore reads them.
+// What the files of other AWS tools mean, case by case, as botocore reads them; but for three
+// things that botocore refuses or passes over and other tools take: a byte order mark, a section
+// twice, a space before "profile".
 TEST(AwsProfile, FilesMeanWhatBotocoreSays) {
   const struct {
     const char* why;
@@ -193,6 +195,19 @@ TEST_F(AwsProfileTest, ImpossibleOptionsAreRefusedByName) {
   options.profile.clear();
   options.no_sign = true;
   EXPECT_EQ(completed(options), "  0  ") << "a public bucket needs no profile";
+}
+
+// The one place that looks at the real environment.
+TEST(ProcessEnvironment, ReadsVariablesAndHome) {
+  ASSERT_EQ(::setenv("KEDGE_TEST_VARIABLE", "a", 1), 0);
+  ASSERT_EQ(::setenv("HOME", "/somewhere", 1), 0);
+  AwsEnvironment environment = process_environment();
+  EXPECT_EQ(environment.variable("KEDGE_TEST_VARIABLE"), "a");
+  EXPECT_EQ(environment.home, "/somewhere");
+  ::unsetenv("KEDGE_TEST_VARIABLE");
+  ::unsetenv("HOME");
+  EXPECT_EQ(environment.variable("KEDGE_TEST_VARIABLE"), "");
+  EXPECT_NE(process_environment().home, "") << "of the user database";
 }
 
 }  // namespace

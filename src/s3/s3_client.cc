@@ -49,15 +49,20 @@ std::string S3Client::name_of(std::string_view key) const {
 void S3Client::saw(Timestamp store_time) {
   if (store_time.micros == 0) return;
   const std::lock_guard lock(mutex_);
+  const Duration now = environment_.clock.monotonic();
+  // Servers of one store differ by a little; what was known stays known.
+  const bool older = seen_time_.micros != 0 && store_time < seen_time_ + (now - seen_at_);
+  if (older && now - seen_at_ < kFreshTime) return;
   seen_time_ = store_time;
-  seen_at_ = environment_.clock.monotonic();
+  seen_at_ = now;
 }
 
 std::optional<Timestamp> S3Client::store_time() const {
   const std::lock_guard lock(mutex_);
   const Duration since = environment_.clock.monotonic() - seen_at_;
   if (seen_time_.micros == 0 || since > kFreshTime) return std::nullopt;
-  return seen_time_ + since;
+  const Timestamp now = seen_time_ + since;
+  return Timestamp{now.micros - now.micros % 1'000'000};
 }
 
 Result<S3Endpoint> S3Client::endpoint(Timestamp* signing_time) const {
@@ -172,11 +177,13 @@ std::vector<S3Correction> S3Client::round(std::span<const S3Call> calls,
     requests.push_back(std::move(prepared->request));
     sent.push_back(i);
   }
+  const Timestamp known_before = store_time().value_or(Timestamp{});
   std::vector<Result<HttpResponse>> responses = environment_.transport.send(requests, deadline, {});
   std::uint64_t throttled = 0;
   for (std::size_t r = 0; r < sent.size(); ++r) {
     const std::size_t i = which[sent[r]];
     needed[sent[r]] = take(calls[i], requests[r], std::move(responses[r]), outcomes[i]);
+    if (outcomes[i].ok()) outcomes[i].answer->known_before = known_before;
     const S3Refusal& refusal = outcomes[i].refusal;
     if (!outcomes[i].ok() && refusal.status != 0 &&
         s3_rule(refusal.status, refusal.body.code).throttled)
@@ -200,7 +207,7 @@ S3Correction S3Client::take(const S3Call& call, const HttpRequest& request,
   saw(store_time);
   const Duration took = response->total;
   if (is_good(response->status)) {
-    outcome.answer = S3Answer{std::move(response).value(), store_time, took};
+    outcome.answer = S3Answer{std::move(response).value(), store_time, {}, took};
     log(call, outcome, took);
     return S3Correction::kNone;
   }

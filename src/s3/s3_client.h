@@ -37,8 +37,9 @@ struct S3Call {
 struct S3Answer {
   HttpResponse response;  // 2xx or 304
   Timestamp store_time;   // of its Date header; zero where there is none
-  // From the start of the exchange to its end.
-  Duration took{0};
+  // The newest time of the store that was known when the request went out, in whole seconds.
+  Timestamp known_before;
+  Duration took{0};  // from the start of the exchange to its end
 };
 
 // Why there is no good answer.
@@ -67,8 +68,8 @@ class S3Client {
   Result<std::string> presign(std::string_view key, std::string_view version_id, Duration valid,
                               Deadline deadline);
 
-  // A time that the store's clock has reached, from the newest Date header and what has passed
-  // since; nullopt before the first answer or where it is older than kFreshTime.
+  // A time that the store's clock has reached, in whole seconds, from the newest Date header and
+  // what has passed since; nullopt before the first answer or where it is older than kFreshTime.
   std::optional<Timestamp> store_time() const;
 
   // "s3://bucket/key", for messages.

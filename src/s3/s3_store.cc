@@ -72,7 +72,7 @@ class S3Store final : public ObjectStore {
 
 Planned S3Store::plan(const ReadRequest& request, std::string method) {
   Planned out;
-  const Status key = check_key_size(request.key);
+  const Status key = check_s3_key(request.key);
   if (!key.ok()) {
     out.error = key.error();
     return out;
@@ -197,7 +197,7 @@ std::vector<Result<Stat>> S3Store::stat(std::span<const ReadRequest> requests, D
 
 Result<Written> S3Store::write_once(std::string_view key, HttpHeader condition, ByteView body,
                                     Deadline deadline) {
-  KEDGE_TRY(check_key_size(key));
+  KEDGE_TRY(check_s3_key(key));
   if (body.size() > kSinglePutBytes)
     return {Code::kInvalid, str_cat("a conditional write of ", body.size(), " bytes: the limit is ",
                                     kSinglePutBytes)};
@@ -211,7 +211,7 @@ Result<Written> S3Store::write_once(std::string_view key, HttpHeader condition, 
 
 Result<Written> S3Store::swap(std::string_view key, const Tag& expected, ByteView body,
                               Deadline deadline) {
-  KEDGE_TRY(check_key_size(key));
+  KEDGE_TRY(check_s3_key(key));
   const std::optional<std::string> etag = etag_of_tag(expected);
   if (!etag)
     return {Code::kConflict, str_cat(client_.name_of(key), ": no object has the tag '",

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "s3/s3_object.h"
 #include "s3/s3_xml.h"
 #include "store/range.h"
@@ -210,6 +211,12 @@ std::optional<std::vector<Result<void>>> remove_batch(S3Client& client,
 
 }  // namespace
 
+Status check_s3_key(std::string_view key) {
+  KEDGE_TRY(check_key_size(key));
+  if (!find_invalid_utf8(key)) return {};
+  return {Code::kInvalid, str_cat("key '", printable(key), "' is not UTF-8: S3 has no such keys")};
+}
+
 S3Call put_call(const S3Client& client, std::string_view key, ByteView body) {
   S3Call call;
   call.method = "PUT";
@@ -226,9 +233,10 @@ Result<Written> written_of(std::string_view key, const S3Answer& answer) {
   written.tag.value = tag_of_etag(answer.response.header("etag"));
   if (written.tag.value.empty())
     return {Code::kUnavailable, str_cat("'", printable(key), "': written, but without an ETag")};
-  // Last-Modified is at or after the moment the request began, and shown in whole seconds.
+  // Last-Modified is at or after the moment the request began, and shown in whole seconds. What was
+  // known of the store's time before is another bound, often a second nearer.
   const std::int64_t began = answer.store_time.micros - answer.took.count();
-  written.store_time = {began - began % 1'000'000};
+  written.store_time = std::max(answer.known_before, Timestamp{began - began % 1'000'000});
   return written;
 }
 
@@ -243,7 +251,7 @@ std::vector<Result<Written>> put_objects(S3Client& client, std::span<const PutRe
   std::vector<S3Call> calls;
   std::vector<std::size_t> of;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    const Status key = check_key_size(requests[i].key);
+    const Status key = check_s3_key(requests[i].key);
     results.emplace_back(key.ok() ? Error{Code::kInternal, "not sent"} : key.error());
     if (!key.ok() || requests[i].body.size() > kSinglePutBytes) continue;
     calls.push_back(put_call(client, requests[i].key, requests[i].body));
@@ -258,7 +266,7 @@ std::vector<Result<Written>> put_objects(S3Client& client, std::span<const PutRe
   }
   // Large ones one after the other: the parts of one fill the connections.
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (requests[i].body.size() > kSinglePutBytes && check_key_size(requests[i].key).ok())
+    if (requests[i].body.size() > kSinglePutBytes && check_s3_key(requests[i].key).ok())
       results[i] = Upload(client, requests[i], deadline).run();
   }
   return results;
@@ -270,7 +278,7 @@ std::vector<Result<void>> remove_versions(S3Client& client, std::span<const Vers
   std::vector<std::size_t> in_xml;
   std::vector<std::size_t> alone;
   for (std::size_t i = 0; i < versions.size(); ++i) {
-    const Status key = check_key_size(versions[i].first);
+    const Status key = check_s3_key(versions[i].first);
     if (!key.ok()) {
       results[i] = key.error();
     } else {

@@ -11,6 +11,9 @@
 
 namespace kedge {
 
+// What S3 says of keys: 1 to kMaxKeyBytes bytes of UTF-8. kInvalid.
+Status check_s3_key(std::string_view key);
+
 // A PUT of the whole body, with the storage class and encryption of the options.
 S3Call put_call(const S3Client& client, std::string_view key, ByteView body);
 // What a PUT answered. kUnavailable: it carries no tag.

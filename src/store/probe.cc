@@ -69,7 +69,7 @@ class Probe {
     if (!made.ok()) return undecided("wrong If-Match", made.error());
     must_refuse(
         "wrong If-Match",
-        store_.swap(name, Tag{"\"0123456789abcdef0123456789abcdef\""}, as_bytes("two"), deadline_),
+        store_.swap(name, Tag{"0123456789abcdef0123456789abcdef"}, as_bytes("two"), deadline_),
         "a swap with a wrong tag was not refused: commits would be lost");
     const Result<Written> right = store_.swap(name, made->tag, as_bytes("two"), deadline_);
     if (!right.ok() && right.code() != Code::kConflict) {

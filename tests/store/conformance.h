@@ -31,6 +31,11 @@ struct StoreCase {
   std::function<std::unique_ptr<StoreUnderTest>()> make;
   // Whether keys may hold any bytes, and one be a prefix path of another.
   bool any_key = true;
+  // A gateway to a file system: it may take "a//b" for "a/b", and answer to a key that it does not
+  // take that there is no such key.
+  bool keys_are_paths = false;
+  // How far the clock that it shows (Date) may lie behind the one that dates its objects.
+  Duration clock_lag{0};
   // Whether ranged reads and listings carry tags.
   bool tags_everywhere = true;
 
