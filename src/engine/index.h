@@ -258,7 +258,8 @@ inline constexpr std::size_t kMaxIntents = 65'536;
 inline constexpr std::size_t kMaxHits = 100'000;
 // How long an absence is remembered after it was proven, by the store's clock.
 inline constexpr Duration kAbsenceKept = std::chrono::hours(24);
-// Two reads of one key closer than this are settled by asking the source.
+// Two reads of one key, or a read and an absence, closer than this are settled by asking the
+// source.
 inline constexpr Duration kReadOrderMargin = std::chrono::seconds(2);
 
 }  // namespace kedge

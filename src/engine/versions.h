@@ -23,10 +23,11 @@ struct Version {
 enum class Newer {
   kFresh,
   kOld,
-  kAsk,  // two tags, read too close to each other to tell: the source knows
+  kAsk,  // two tags, or a tag and an absence, too close to each other to tell: the source knows
 };
 Newer newer_of(const Version& old, const Version& fresh);
-// As newer_of(), where the source cannot tell: the later read, and of two at once the greater tag.
+// As newer_of(), where the source cannot tell: the later read, of two at once the greater tag, and
+// what was read at the moment of an absence.
 Newer later_of(const Version& old, const Version& fresh);
 
 }  // namespace kedge

@@ -236,6 +236,9 @@ bool Writer::fresh_wins(std::size_t i, const Version& old) {
   Newer newer = newer_of(old, fresh);
   if (newer == Newer::kAsk && settle_) {
     const Result<std::string> tag = settle_(keys_[i]);
+    const bool gone = !tag.ok() && tag.code() == Code::kNotFound;
+    if (fresh.status == ObjectStatus::kAbsent && (gone || tag.ok())) return gone;
+    if (old.status == ObjectStatus::kAbsent && gone) return false;
     if (tag.ok() && *tag == fresh.tag) return true;
     if (tag.ok() && *tag == old.tag) return false;
     if (!tag.ok() && tag.code() != Code::kNotFound) {

@@ -42,7 +42,8 @@ Status Absence::add_unlisted(const std::string& key) { return candidates_.add(in
 
 Status Absence::add_out_of_scope(const std::string& key, Timestamp decided_at) {
   ++proven_count_;
-  return proven_.add(info_of(key, decided_at));
+  // Decided, not proven: nothing that was read by now is to be asked for.
+  return proven_.add(info_of(key, decided_at + kReadOrderMargin + Duration(1)));
 }
 
 Status Absence::prove_batch(const std::vector<std::string>& keys, SyncReport& report,
@@ -106,6 +107,10 @@ Status Absence::settle(SyncReport& report, Deadline deadline) {
 Status Absence::commit_all(SyncReport& report, Deadline deadline) {
   const std::unique_ptr<Spill::Reader> reader = proven_.read();
   std::vector<Intent> intents;
+  ObjectStore& source = environment_.source;
+  const Settle settle = [&source, deadline](const ObjectKey& key) -> Result<std::string> {
+    return KEDGE_TRY(stat_one(source, key.key, deadline)).info.tag.value;
+  };
   while (true) {
     std::optional<ObjectInfo> info = KEDGE_TRY(reader->next());
     if (info) {
@@ -118,7 +123,7 @@ Status Absence::commit_all(SyncReport& report, Deadline deadline) {
         intents.clear();
       } else {
         const CommitReport done =
-            KEDGE_TRY(environment_.index.commit(std::exchange(intents, {}), {}, {}, deadline));
+            KEDGE_TRY(environment_.index.commit(std::exchange(intents, {}), {}, settle, deadline));
         report.deleted += done.deletes;
         report.generation = done.generation;
         ++report.commits;

@@ -130,8 +130,10 @@ Result<Blob> checked_blob(const ReadRequest& request, HttpResponse response, Tim
     // A store may answer a range that covers the object with the object.
     const Range expected = KEDGE_TRY(range_of(request, blob.info.size));
     if (expected.offset != 0 || expected.length != got)
-      return odd(request.key, str_cat("the whole object, where ", expected.length, " bytes from ",
-                                      expected.offset, " were asked for"));
+      return Error{Code::kUnsupported,
+                   str_cat("'", printable(request.key), "': the store ignores ranges: ", got,
+                           " bytes came, where ", expected.length, " from ", expected.offset,
+                           " were asked for")};
     KEDGE_TRY(check_checksum(response, request.key));
   }
   blob.body = std::move(response.body);

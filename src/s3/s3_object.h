@@ -23,7 +23,8 @@ struct ContentRange {
 std::optional<ContentRange> parse_content_range(std::string_view text);
 
 // The bytes, if the answer is what the request asked for: its length, its place in the object, its
-// tag, and its checksum where the store sent one. kUnavailable, with what differs.
+// tag, and its checksum where the store sent one. kUnavailable, with what differs. kUnsupported:
+// the whole object, where a part of it was asked for.
 Result<Blob> checked_blob(const ReadRequest& request, HttpResponse response, Timestamp store_time);
 
 // "bytes=0-99" or "bytes=100-"; the end saturates.

@@ -1,8 +1,6 @@
 """The real program on real folders, with the embedder of tests."""
 import pytest
-from bucket import KEDGE, YESTERDAY, Bucket
-
-__all__ = ["KEDGE", "YESTERDAY", "bucket"]
+from bucket import KEDGE, Bucket
 
 
 @pytest.fixture

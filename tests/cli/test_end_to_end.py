@@ -6,7 +6,7 @@ import subprocess
 
 import conftest
 import pytest
-from conftest import YESTERDAY
+from bucket import YESTERDAY
 
 
 def fill(bucket):

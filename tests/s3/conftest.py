@@ -10,18 +10,9 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "cli"))
 
-from bucket import KEDGE  # noqa: E402
 from s3_bucket import S3Bucket  # noqa: E402
-from servers import Emulator, Unavailable, Versitygw  # noqa: E402
-
-
-def started(make):
-    if not KEDGE:
-        pytest.fail("KEDGE_BIN is not set: run ./dev test")
-    try:
-        return make()
-    except Unavailable as missing:
-        pytest.skip(f"SKIPPED: {missing}")
+from servers import Emulator, Versitygw  # noqa: E402
+from started import started  # noqa: E402
 
 
 @pytest.fixture(scope="session")

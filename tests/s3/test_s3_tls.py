@@ -1,9 +1,9 @@
 """TLS with the real server: whom the program trusts, and what it says of whom it does not."""
 import pytest
 from certificates import Authority
-from conftest import started
 from s3_bucket import S3Bucket
 from servers import Versitygw
+from started import started
 
 
 @pytest.fixture(scope="module")
