@@ -181,6 +181,17 @@ TEST_F(BucketTest, ArchivedObjectsAreSkippedUnreadUntilTheirClassChanges) {
   EXPECT_EQ(sync(full).indexed, 4U);
 }
 
+// A store's clock shows seconds: what is written over within one must not hide behind equal times.
+TEST_F(BucketTest, AnObjectArchivedJustNowIsLookedAtAgain) {
+  write("old.txt", "An old log of the harbour.\n");
+  source_.places["old.txt"] = {.storage_class = "GLACIER", .archived = true, .read_refused = false};
+  clock_.advance(-std::chrono::seconds(10));  // sync() advances it again
+  EXPECT_EQ(sync().skipped, 1U);
+  source_.places.clear();
+  EXPECT_EQ(sync().indexed, 3U);
+  EXPECT_TRUE(sync().proven_unchanged);
+}
+
 // What was indexed before it went to an archive stays found, whatever recipe comes.
 TEST_F(BucketTest, AnIndexedObjectThatIsArchivedStaysInTheIndex) {
   sync();

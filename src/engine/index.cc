@@ -197,7 +197,7 @@ Result<CollectReport> IndexImpl::collect(const CollectOptions& options, Deadline
     return matches_shape(key, "seg/{hh}/{32}") || matches_shape(key, "del/{32}-{32}") ||
            matches_shape(key, "tree/{32}");
   };
-  ours.folders = {"seg/", "del/", "tree/"};
+  ours.folders = {"seg/", "del/", "tree/", "probe/"};
   return kedge::collect(log_, ours, deadline);
 }
 
