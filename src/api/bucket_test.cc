@@ -99,7 +99,8 @@ class BucketTest : public testing::Test {
   SeededRandom random_{20261125};
   MemoryStore files_{clock_};
   CountingStore index_counts_{static_cast<ObjectStore&>(files_)};
-  MemoryStore bucket_{clock_, {.tags = MemoryTags::kUnique}};
+  // Its clock shows seconds, as S3's does.
+  MemoryStore bucket_{clock_, {.tags = MemoryTags::kUnique, .clock_step = std::chrono::seconds(1)}};
   VersionStore source_{bucket_};
   CountingStore source_counts_{static_cast<ObjectStore&>(source_)};
 };
@@ -179,6 +180,32 @@ TEST_F(BucketTest, ArchivedObjectsAreSkippedUnreadUntilTheirClassChanges) {
   SyncRequest full;
   full.full = true;
   EXPECT_EQ(sync(full).indexed, 4U);
+}
+
+// A store's clock shows seconds: what is written over within one must not hide behind equal times.
+TEST_F(BucketTest, AnObjectArchivedJustNowIsLookedAtAgain) {
+  write("old.txt", "An old log of the harbour.\n");
+  source_.places["old.txt"] = {.storage_class = "GLACIER", .archived = true, .read_refused = false};
+  clock_.advance(-std::chrono::seconds(10));  // sync() advances it again
+  EXPECT_EQ(sync().skipped, 1U);
+  source_.places.clear();
+  EXPECT_EQ(sync().indexed, 3U);
+  EXPECT_TRUE(sync().proven_unchanged);
+}
+
+// In the second in which it was read, too: an approved delete must not come to nothing.
+TEST_F(BucketTest, WhatIsGoneAtOnceIsDeletedAtOnce) {
+  sync();
+  erase("leave.md");
+  clock_.advance(-std::chrono::seconds(10));  // sync() advances it again
+  EXPECT_EQ(sync().deleted, 1U);
+  SyncRequest narrow;
+  narrow.exclude = {"pumps.txt"};
+  narrow.approve_deletes = 1;
+  write("pumps.txt", "The bilge pump is reset with the green lever.\n");
+  sync();
+  clock_.advance(-std::chrono::seconds(10));
+  EXPECT_EQ(sync(narrow).deleted, 1U);
 }
 
 // What was indexed before it went to an archive stays found, whatever recipe comes.

@@ -70,9 +70,8 @@ Status Pipeline::add(Todo todo) {
   }
   if (todo.listed.archived)
     return record(todo, ObjectStatus::kSkipped, archived_reason(todo.listed), false);
-  if (todo.listed.size == 0 && todo.listed.key.ends_with('/')) {
+  if (todo.listed.size == 0 && todo.listed.key.ends_with('/'))
     return record(todo, ObjectStatus::kSkipped, "the marker of a folder: it holds nothing", false);
-  }
   if (todo.listed.size > max_object_bytes_) {
     return record(todo, ObjectStatus::kSkipped,
                   str_cat("larger than max-object-size (", todo.listed.size, " > ",
@@ -98,7 +97,10 @@ ObjectRow Pipeline::base_row(const Todo& todo) const {
   row.tag = todo.listed.tag.value;
   row.size = todo.listed.size;
   row.last_modified = todo.listed.last_modified;
-  row.racy = todo.listed.racy;
+  // A copy into a class that can be read, in the same second, would carry the same tag and time.
+  const bool just_archived =
+      todo.listed.archived && now_ - todo.listed.last_modified < kReadOrderMargin;
+  row.racy = todo.listed.racy || just_archived;
   row.read_time = now_;
   row.recipe = recipe_id_;
   return row;
