@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t kProofBatch = 256;
 constexpr std::size_t kDeleteBatch = 16'384;
-constexpr Duration kTick = std::chrono::milliseconds(250);
-constexpr int kMaxTicks = 12;
 
 ObjectInfo info_of(const std::string& key, Timestamp time) {
   ObjectInfo info;
@@ -40,10 +38,7 @@ Absence::Absence(const SyncEnvironment& environment, const SyncOptions& options,
       candidates_(environment.scratch_folder, options.memory_bytes / 16),
       proven_(environment.scratch_folder, options.memory_bytes / 16) {}
 
-Status Absence::add_unlisted(const std::string& key, Timestamp read_time) {
-  latest_read_ = std::max(latest_read_, read_time);
-  return candidates_.add(info_of(key, {}));
-}
+Status Absence::add_unlisted(const std::string& key) { return candidates_.add(info_of(key, {})); }
 
 Status Absence::add_out_of_scope(const std::string& key, Timestamp decided_at) {
   ++proven_count_;
@@ -51,22 +46,10 @@ Status Absence::add_out_of_scope(const std::string& key, Timestamp decided_at) {
   return proven_.add(info_of(key, decided_at + kReadOrderMargin + Duration(1)));
 }
 
-// S3 shows whole seconds, and bytes read in the second of a proof count as read after it (rule 6 of
-// docs/commit.md): such a proof would be of no effect. It is worth a moment to have one that
-// counts.
-Result<Timestamp> Absence::time_of_proof(Deadline deadline) {
-  Timestamp now = KEDGE_TRY(environment_.source.now(deadline));
-  for (int tick = 0; now <= latest_read_ && tick < kMaxTicks; ++tick) {
-    environment_.clock.sleep(kTick);
-    now = KEDGE_TRY(environment_.source.now(deadline));
-  }
-  return now;
-}
-
 Status Absence::prove_batch(const std::vector<std::string>& keys, SyncReport& report,
                             Deadline deadline) {
   // Asked before the stats: the proof is at least as old as it says.
-  const Timestamp asked = KEDGE_TRY(time_of_proof(deadline));
+  const Timestamp asked = KEDGE_TRY(environment_.source.now(deadline));
   std::vector<ReadRequest> requests;
   for (const std::string& key : keys) {
     requests.push_back({.key = key, .offset = 0, .length = {}, .if_match = {}, .version_id = {}});

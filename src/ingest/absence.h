@@ -26,8 +26,8 @@ class Absence {
   Absence(const SyncEnvironment& environment, const SyncOptions& options, std::uint32_t source,
           std::uint64_t live_before);
 
-  // A live key that the complete listing did not show, and when its row was read.
-  Status add_unlisted(const std::string& key, Timestamp read_time);
+  // A live key that the complete listing did not show.
+  Status add_unlisted(const std::string& key);
   // A live key that the patterns leave out now; needs no proof.
   Status add_out_of_scope(const std::string& key, Timestamp decided_at);
   // Keys that vanished between listing and reading; take the same proof.
@@ -37,8 +37,6 @@ class Absence {
   Status settle(SyncReport& report, Deadline deadline);
 
  private:
-  // The source's clock, later than any row was read.
-  Result<Timestamp> time_of_proof(Deadline deadline);
   Status prove_batch(const std::vector<std::string>& keys, SyncReport& report, Deadline deadline);
   Status commit_all(SyncReport& report, Deadline deadline);
 
@@ -49,7 +47,6 @@ class Absence {
   Spill candidates_;
   Spill proven_;  // last_modified holds the time of the proof
   std::uint64_t proven_count_ = 0;
-  Timestamp latest_read_;      // of the rows that are to be proven absent
   bool listing_lied_ = false;  // an object that it did not show is there
 };
 

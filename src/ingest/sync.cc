@@ -207,10 +207,8 @@ class Run {
     const OnPair on_pair = [&](const ObjectInfo* listed, const LiveObject* have) -> Status {
       if (listed != nullptr) return take_listed(*listed, have, now, pipeline);
       if (!in_scope(plan_.scope, have->row.key))
-        // Decided after the row was read, whatever the seconds of the clock say.
-        return absence.add_out_of_scope(have->row.key,
-                                        std::max(now, have->row.read_time + Duration(1)));
-      return absence.add_unlisted(have->row.key, have->row.read_time);
+        return absence.add_out_of_scope(have->row.key, now);
+      return absence.add_unlisted(have->row.key);
     };
     KEDGE_TRY(merge_join(*reader, live.get(), on_pair, deadline_));
     KEDGE_TRY(pipeline.finish());
