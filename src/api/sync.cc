@@ -141,7 +141,10 @@ class SyncRun {
     // a missing model leave an empty one behind.
     std::vector<Wanted> sources = KEDGE_TRY(named_sources());
     const bool opened = session_.opened();
-    if (!KEDGE_TRY(session_.index_exists())) KEDGE_TRY(session_.embedder(std::nullopt));
+    if (!KEDGE_TRY(session_.index_exists())) {
+      KEDGE_TRY(session_.embedder(std::nullopt));
+      for (const Wanted& wanted : sources) KEDGE_TRY(try_source(wanted.uri));
+    }
     index_ = KEDGE_TRY(open());
     // What this run has opened is as new as what it would read now.
     const SnapshotPtr snapshot =
@@ -175,6 +178,13 @@ class SyncRun {
   }
 
  private:
+  // A bucket that is not there or may not be listed is seen by its first page.
+  Status try_source(const std::string& uri) {
+    ObjectStore* source = KEDGE_TRY(session_.source(uri));
+    KEDGE_TRY(source->list("", "")->next(session_.deadline()));
+    return {};
+  }
+
   Result<Index*> open() {
     if (request_.dry_run && !KEDGE_TRY(session_.index_exists())) return session_.scratch_index();
     return session_.index(session_.options().create);

@@ -252,6 +252,7 @@ Status CommitRun::keep_history(const Attempt& attempt, Timestamp& store_time) {
   const Envelope& e = attempt.base->envelope;
   const std::string key = log_.path(history_key(e.generation, e.commit_id));
   Backoff backoff = make_backoff(kDoubtPause);
+  const Deadline patience = this->patience();
   while (true) {
     const auto written = log_.store_.create(key, attempt.base->raw, deadline_);
     if (written.ok()) {
@@ -261,7 +262,7 @@ Status CommitRun::keep_history(const Attempt& attempt, Timestamp& store_time) {
     }
     if (written.code() == Code::kConflict) return {};
     if (written.code() != Code::kUnavailable) return written.error();
-    if (!backoff.pause(deadline_))
+    if (!backoff.pause(patience))
       return past_deadline("while history was written", written.error());
   }
 }
@@ -285,6 +286,13 @@ Status CommitRun::put_files(const Attempt& attempt, Timestamp& began) {
 
 // ---- the swap, and doubt about it
 
+// A caller without a deadline is not kept waiting for ever by a store that answers nothing
+// definite.
+Deadline CommitRun::patience() const {
+  if (deadline_.at != Duration::max()) return deadline_;
+  return Deadline::after(log_.clock_, kPatience);
+}
+
 Result<Written> CommitRun::send(const Attempt& attempt) {
   const std::string key = log_.path("head");
   const bool absent = attempt.base == nullptr || (plan_.repairs && attempt.expected.value.empty());
@@ -296,10 +304,11 @@ Result<Written> CommitRun::send(const Attempt& attempt) {
 // does, the same swap is sent again, since an earlier copy of it may still be under way.
 std::optional<CommitOutcome> CommitRun::swap_until_known(Attempt& attempt) {
   Backoff backoff = make_backoff(kDoubtPause);
+  const Deadline patience = this->patience();
   for (int refusals = 0;;) {
     const auto written = send(attempt);
     if (written.ok()) return committed(std::move(attempt), written->tag, written->store_time);
-    Finding finding = look_until_clear(attempt);
+    Finding finding = look_until_clear(attempt, patience);
     switch (finding.holder) {
       case Holder::kMine: {
         const bool is_head =
@@ -318,11 +327,11 @@ std::optional<CommitOutcome> CommitRun::swap_until_known(Attempt& attempt) {
     }
     if (!may_change(written.code()) && ++refusals >= kMaxRefusals)
       return unknown(attempt, written.error());
-    if (!backoff.pause(deadline_)) return unknown(attempt, written.error());
+    if (!backoff.pause(patience)) return unknown(attempt, written.error());
   }
 }
 
-CommitRun::Finding CommitRun::look_until_clear(const Attempt& attempt) {
+CommitRun::Finding CommitRun::look_until_clear(const Attempt& attempt, Deadline patience) {
   Backoff backoff = make_backoff(kDoubtPause);
   const std::uint64_t base_generation = attempt.next.generation - (plan_.repairs ? 2 : 1);
   const Id128 base_id = attempt.base == nullptr ? Id128{} : attempt.base->envelope.commit_id;
@@ -330,7 +339,7 @@ CommitRun::Finding CommitRun::look_until_clear(const Attempt& attempt) {
     Finding finding = look(base_generation, base_id, attempt.next.commit_id);
     if (finding.holder != Holder::kUnclear || finding.error.code == Code::kExpired) return finding;
     if (finding.error.code != Code::kUnavailable && ++unreadable >= kMaxRefusals) return finding;
-    if (!backoff.pause(deadline_)) return finding;
+    if (!backoff.pause(patience)) return finding;
   }
 }
 

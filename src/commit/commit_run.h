@@ -83,7 +83,8 @@ class CommitRun {
   // Committed or Unknown; nothing if somebody else holds the generation.
   std::optional<CommitOutcome> swap_until_known(Attempt& attempt);
   Result<Written> send(const Attempt& attempt);
-  Finding look_until_clear(const Attempt& attempt);
+  Finding look_until_clear(const Attempt& attempt, Deadline patience);
+  [[nodiscard]] Deadline patience() const;
   Holder look_in_history(std::uint64_t generation, const Id128& commit_id, Error& error);
   CommitOutcome committed(Attempt attempt, Tag tag, Timestamp store_time);
   CommitOutcome unknown(const Attempt& attempt, Error last) const;

@@ -105,6 +105,8 @@ inline constexpr Duration kFloorMargin = std::chrono::hours(1);
 // How often a swap that the store refuses with a final code (not kUnavailable, not kConflict) is
 // sent again before the outcome stays unknown, and how often a head that cannot be read as one is.
 inline constexpr int kMaxRefusals = 4;
+// How long a store that gives no definite answer is asked where the caller has no deadline.
+inline constexpr Duration kPatience = std::chrono::minutes(2);
 
 class HeadLog {
  public:

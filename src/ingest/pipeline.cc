@@ -27,12 +27,6 @@ std::string clip(std::string text, std::size_t limit) {
 
 std::string hash_key(const Id128& hash) { return std::string(as_text(hash.bytes)); }
 
-// Failures of the content stay until the object or the recipe changes; those of the surroundings
-// are tried again.
-bool worth_retrying(Code code) {
-  return code != Code::kInvalid && code != Code::kUnsupported && code != Code::kExhausted;
-}
-
 }  // namespace
 
 Pipeline::Pipeline(const SyncEnvironment& environment, const SyncOptions& options,
@@ -128,109 +122,6 @@ Status Pipeline::record(const Todo& todo, ObjectStatus status, std::string reaso
   intent_bytes_ += 512;
   intents_.emplace_back(PutIntent{std::move(object)});
   return maybe_commit(false);
-}
-
-Status Pipeline::read_batch() {
-  std::vector<Todo> batch = std::exchange(batch_, {});
-  batch_bytes_ = 0;
-  if (batch.empty()) return {};
-  if (giving_up()) {
-    for (const Todo& todo : batch) pending(todo, stopped() ? "stopped" : "the model fails");
-    return {};
-  }
-  KEDGE_TRY(probe(batch));
-  return take_blobs(batch);
-}
-
-// A video is told by its first bytes, not by reading all of it. Takes what is skipped out of the
-// batch.
-Status Pipeline::probe(std::vector<Todo>& batch) {
-  std::vector<ReadRequest> reads;
-  std::vector<std::size_t> of;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch[i].listed.size <= kProbeAbove) continue;
-    of.push_back(i);
-    reads.push_back({.key = batch[i].listed.key,
-                     .offset = 0,
-                     .length = kProbeBytes,
-                     .if_match = batch[i].listed.tag,
-                     .version_id = {}});
-  }
-  if (reads.empty()) return {};
-  const std::vector<Result<Blob>> blobs = environment_.source.read(reads, deadline_);
-  std::vector<bool> out(batch.size(), false);
-  for (std::size_t i = 0; i < of.size(); ++i) {
-    if (!blobs[i].ok()) continue;  // the whole read says what is wrong
-    now_ = blobs[i]->store_time;
-    const Todo& todo = batch[of[i]];
-    const std::string_view media_type = blobs[i]->info.media_type;
-    const TypeDecision decision = decide_type({todo.listed.key, media_type}, blobs[i]->body);
-    if (decision.readable) continue;
-    out[of[i]] = true;
-    KEDGE_TRY(record(todo, ObjectStatus::kSkipped, decision.reason, false));
-  }
-  std::vector<Todo> kept;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (!out[i]) kept.push_back(std::move(batch[i]));
-  }
-  batch = std::move(kept);
-  return {};
-}
-
-Status Pipeline::take_blobs(std::vector<Todo>& batch) {
-  std::vector<ReadRequest> reads;
-  for (const Todo& todo : batch) {
-    reads.push_back({.key = todo.listed.key,
-                     .offset = 0,
-                     .length = {},
-                     .if_match = todo.listed.tag,
-                     .version_id = {}});
-  }
-  std::vector<Result<Blob>> blobs = environment_.source.read(reads, deadline_);
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    // Changed between LIST and GET: take what is there now, with the tag that came with its bytes.
-    if (!blobs[i].ok() && blobs[i].code() == Code::kConflict) {
-      reads[i].if_match.reset();
-      blobs[i] = read_one(environment_.source, reads[i], deadline_);
-    }
-    if (blobs[i].ok()) {
-      now_ = std::max(now_, blobs[i]->store_time);
-      ++report_.objects_read;
-      report_.bytes_read += blobs[i]->body.size();
-    }
-  }
-  std::vector<Result<Prepared>> prepared(batch.size(),
-                                         Result<Prepared>(Code::kInternal, "not prepared"));
-  environment_.executor.parallel_for(
-      batch.size(), [&](std::size_t i) { prepare(batch[i], blobs[i], prepared[i]); });
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (!blobs[i].ok()) KEDGE_TRY(settle_read_error(batch[i], blobs[i].error()));
-  }
-  std::vector<Todo> read;
-  std::vector<Result<Prepared>> of_read;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (!blobs[i].ok()) continue;
-    read.push_back(std::move(batch[i]));
-    of_read.push_back(std::move(prepared[i]));
-  }
-  blobs.clear();
-  return take_prepared(of_read, read);
-}
-
-Status Pipeline::settle_read_error(const Todo& todo, const Error& error) {
-  if (error.code == Code::kNotFound) {
-    ++report_.vanished;
-    ++progress_.done;
-    if (todo.live) return gone_.add(todo.listed);
-    return {};
-  }
-  if (error.code == Code::kArchived)
-    return record(todo, ObjectStatus::kSkipped, archived_reason(todo.listed), false);
-  if (error.code == Code::kUnavailable || error.code == Code::kExpired) {
-    pending(todo, error.message);
-    return {};
-  }
-  return record(todo, ObjectStatus::kFailed, error.message, worth_retrying(error.code));
 }
 
 // Runs on any thread of the executor; touches nothing but its arguments.

@@ -46,6 +46,12 @@ inline constexpr std::uint64_t kProbeBytes = 4096;  // enough to tell a type
 inline constexpr std::uint64_t kProbeAbove =
     256 * 1024;  // larger objects are probed before they are read whole
 
+// Whether a failure may go away by itself. Those of the content stay until the object or the recipe
+// changes; those of the surroundings are tried again.
+inline bool worth_retrying(Code code) {
+  return code != Code::kInvalid && code != Code::kUnsupported && code != Code::kExhausted;
+}
+
 class Pipeline {
  public:
   // All references outlive the pipeline. `gone` takes keys that vanished while the index has them.
@@ -63,6 +69,7 @@ class Pipeline {
   Status probe(std::vector<Todo>& batch);
   Status take_blobs(std::vector<Todo>& batch);
   void prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out);
+  Result<Blob> read_changed(ReadRequest request);
   Status settle_read_error(const Todo& todo, const Error& error);
   Status take_prepared(std::vector<Result<Prepared>>& prepared, std::vector<Todo>& batch);
   Status look_up(std::vector<Prepared>& objects);

@@ -11,7 +11,10 @@ class CountingListing final : public Listing {
 
   Result<std::vector<ObjectInfo>> next(Deadline deadline) override {
     auto page = inner_->next(deadline);
-    if (counted_)
+    // The end of a listing comes with its last page; a listing of nothing is one page.
+    const bool asked = !page.ok() || !page->empty() || !any_;
+    any_ = true;
+    if (counted_ && asked)
       store_.add(Operation::kList,
                  {.calls = 1, .requests = 1, .failed = page.ok() ? 0U : 1U, .bytes = 0});
     return page;
@@ -22,6 +25,7 @@ class CountingListing final : public Listing {
   CountingStore& store_;
   const std::unique_ptr<Listing> inner_;
   const bool counted_;
+  bool any_ = false;
 };
 
 std::uint64_t StoreCounts::requests() const {

@@ -117,8 +117,8 @@ class ObjectStore {
 
   // Reads all requests in parallel: one result or error each, in the order asked, so that one bad
   // key fails nobody else. kNotFound: no such key, and the store would say so (a store that hides
-  // absence says kDenied). kConflict: if_match did not hold. kArchived: restore it first. kInvalid: a range that begins at or
-  // past the end, and not at 0. A range that ends past the end is cut.
+  // absence says kDenied). kConflict: if_match did not hold. kArchived: restore it first. kInvalid:
+  // a range that begins at or past the end, and not at 0. One that ends past the end is cut.
   virtual std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
                                          Deadline deadline) = 0;
 
@@ -159,8 +159,8 @@ class ObjectStore {
   virtual Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
                                   Deadline deadline);
 
-  // A link that reads what the request names for `valid`, with the rights of whoever made it; if_match
-  // and ranges are not part of it. kUnsupported: this store has none.
+  // A link that reads what the request names for `valid`, with the rights of whoever made it;
+  // if_match and ranges are not part of it. kUnsupported: this store has none.
   virtual Result<std::string> presign(const ReadRequest& request, Duration valid,
                                       Deadline deadline);
 

@@ -122,7 +122,6 @@ def test_gc_deletes_by_version(worn):
     assert worn.live_set() == before and worn.ask("verify", "--full", "--index", worn.index)["clean"]
 
 
-@pytest.mark.xfail(reason="gc does not look below probe/")
 def test_gc_deletes_what_a_probe_left(worn):
     assert noncurrent(worn, of_the_probe=True)
     with worn.later(3):

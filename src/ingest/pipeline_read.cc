@@ -1,0 +1,121 @@
+// The reading half of the pipeline: batches of objects, told by their first bytes, read whole.
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "ingest/pipeline.h"
+
+namespace kedge {
+
+Status Pipeline::read_batch() {
+  std::vector<Todo> batch = std::exchange(batch_, {});
+  batch_bytes_ = 0;
+  if (batch.empty()) return {};
+  if (giving_up()) {
+    for (const Todo& todo : batch) pending(todo, stopped() ? "stopped" : "the model fails");
+    return {};
+  }
+  KEDGE_TRY(probe(batch));
+  return take_blobs(batch);
+}
+
+// A video is told by its first bytes, not by reading all of it. Takes what is skipped out of the
+// batch.
+Status Pipeline::probe(std::vector<Todo>& batch) {
+  std::vector<ReadRequest> reads;
+  std::vector<std::size_t> of;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i].listed.size <= kProbeAbove) continue;
+    of.push_back(i);
+    reads.push_back({.key = batch[i].listed.key,
+                     .offset = 0,
+                     .length = kProbeBytes,
+                     .if_match = batch[i].listed.tag,
+                     .version_id = {}});
+  }
+  if (reads.empty()) return {};
+  const std::vector<Result<Blob>> blobs = environment_.source.read(reads, deadline_);
+  std::vector<bool> out(batch.size(), false);
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    if (!blobs[i].ok()) continue;  // the whole read says what is wrong
+    now_ = blobs[i]->store_time;
+    const Todo& todo = batch[of[i]];
+    const std::string_view media_type = blobs[i]->info.media_type;
+    const TypeDecision decision = decide_type({todo.listed.key, media_type}, blobs[i]->body);
+    if (decision.readable) continue;
+    out[of[i]] = true;
+    KEDGE_TRY(record(todo, ObjectStatus::kSkipped, decision.reason, false));
+  }
+  std::vector<Todo> kept;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!out[i]) kept.push_back(std::move(batch[i]));
+  }
+  batch = std::move(kept);
+  return {};
+}
+
+Status Pipeline::take_blobs(std::vector<Todo>& batch) {
+  std::vector<ReadRequest> reads;
+  for (const Todo& todo : batch) {
+    reads.push_back({.key = todo.listed.key,
+                     .offset = 0,
+                     .length = {},
+                     .if_match = todo.listed.tag,
+                     .version_id = {}});
+  }
+  std::vector<Result<Blob>> blobs = environment_.source.read(reads, deadline_);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!blobs[i].ok() && blobs[i].code() == Code::kConflict) blobs[i] = read_changed(reads[i]);
+    if (blobs[i].ok()) {
+      now_ = std::max(now_, blobs[i]->store_time);
+      ++report_.objects_read;
+      report_.bytes_read += blobs[i]->body.size();
+    }
+  }
+  std::vector<Result<Prepared>> prepared(batch.size(),
+                                         Result<Prepared>(Code::kInternal, "not prepared"));
+  environment_.executor.parallel_for(
+      batch.size(), [&](std::size_t i) { prepare(batch[i], blobs[i], prepared[i]); });
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!blobs[i].ok()) KEDGE_TRY(settle_read_error(batch[i], blobs[i].error()));
+  }
+  std::vector<Todo> read;
+  std::vector<Result<Prepared>> of_read;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!blobs[i].ok()) continue;
+    read.push_back(std::move(batch[i]));
+    of_read.push_back(std::move(prepared[i]));
+  }
+  blobs.clear();
+  return take_prepared(of_read, read);
+}
+
+// Changed between LIST and GET: what is there now, with the tag that came with its bytes, unless it
+// has grown past the bound.
+Result<Blob> Pipeline::read_changed(ReadRequest request) {
+  const Stat now = KEDGE_TRY(stat_one(environment_.source, request.key, deadline_));
+  if (now.info.size > max_object_bytes_)
+    return Error{Code::kExhausted, str_cat("grew beyond max-object-size (", now.info.size, " > ",
+                                           max_object_bytes_, " bytes)")};
+  request.if_match = now.info.tag;
+  return read_one(environment_.source, request, deadline_);
+}
+
+Status Pipeline::settle_read_error(const Todo& todo, const Error& error) {
+  if (error.code == Code::kNotFound) {
+    ++report_.vanished;
+    ++progress_.done;
+    if (todo.live) return gone_.add(todo.listed);
+    return {};
+  }
+  if (error.code == Code::kArchived)
+    return record(todo, ObjectStatus::kSkipped, archived_reason(todo.listed), false);
+  if (error.code == Code::kUnavailable || error.code == Code::kExpired ||
+      error.code == Code::kConflict) {
+    pending(todo, error.message);
+    return {};
+  }
+  return record(todo, ObjectStatus::kFailed, error.message, worth_retrying(error.code));
+}
+
+}  // namespace kedge
