@@ -29,7 +29,7 @@ def measure(arguments, scratch):
     report = {}
     if "main_job" in arguments.only and scifact.is_there():
         abstracts = arguments.abstracts or (QUICK_ABSTRACTS if arguments.quick else None)
-        report["main_job"] = s3_main_job.measure(scratch, environment, abstracts, arguments.quick)
+        report["main_job"] = s3_main_job.measure(scratch, environment, abstracts)
     if "gets" in arguments.only:
         report["gets"] = s3_gets.measure(scratch, environment, arguments.quick)
     if "listing" in arguments.only:

@@ -9,7 +9,7 @@ from parts.s3_place import Emulator, environment_on, requests, requests_since
 
 BUCKET, OBJECTS = "faults", 20
 TIMEOUT_SECONDS = 20  # of the calls that read: --timeout
-HANG_SECONDS, QUICK_HANG_SECONDS = 900, 60  # nothing may come near it
+HANG_SECONDS, QUICK_HANG_SECONDS = 900, 400  # nothing may come near it
 A_FEW = 2  # requests that are hit where the fault is only for a moment
 READS, WRITES, LISTS = ("GetObject",), ("PutObject",), ("ListObjectsV2",)
 

@@ -5,23 +5,27 @@ Server and client share the cores; CPU a GET is the client's alone.
 import json
 from pathlib import Path
 
-from parts.process import KEDGE, quietly, run, say
+from parts.process import KEDGE, run, say
 from parts.s3_place import Emulator, Versitygw, call_peer, environment_on, peer_python
 
 OURS = Path(KEDGE).parent / "s3_get_bench"
 BUCKET, KEY, OBJECT_BYTES = "gets", "large", 256 << 20
 RANGES = ((4 << 10, 20_000), (1 << 20, 2_000))  # bytes, and how many
 THREADS = 16
-QUIET_LIMIT_SECONDS = 120
+RUNS = 3
 
 
-def one(run_it, quick):
-    def figures():
+def one(run_it):
+    """The best of RUNS: others can only slow it down, and the server itself is one of them."""
+    best = None
+    for _ in range(RUNS):
         found, ran = run_it()
-        return {"gets_per_second": round(found["gets"] / found["seconds"]),
-                "mib_per_second": round(found["gets"] * found["length"] / found["seconds"] / 2**20),
-                "cpu_us_a_get": round(found["cpu_seconds"] / found["gets"] * 1e6, 1), "peak_mib": round(ran.mebibytes)}, ran
-    return quietly(figures, 0 if quick else QUIET_LIMIT_SECONDS)
+        figures = {"gets_per_second": round(found["gets"] / found["seconds"]),
+                   "mib_per_second": round(found["gets"] * found["length"] / found["seconds"] / 2**20),
+                   "cpu_us_a_get": round(found["cpu_seconds"] / found["gets"] * 1e6, 1), "peak_mib": round(ran.mebibytes)}
+        if best is None or figures["gets_per_second"] > best["gets_per_second"]:
+            best = figures
+    return best
 
 
 def of_server(server, environment, interpreter, quick):
@@ -45,14 +49,14 @@ def of_server(server, environment, interpreter, quick):
                     "cpu_seconds": found["cpu_microseconds_per_get"] * found["requests"] / 1e6}, ran
 
         if OURS.exists():
-            row["kedge"] = one(ours, quick)
+            row["kedge"] = one(ours)
         else:
             say(f"bench: SKIPPED Kedge's client: there is no {OURS.name}")
         for library in ("boto3", "pyarrow") if interpreter else ():
             def theirs():
                 found, ran = call_peer(interpreter, environment, "gets", library, *words)
                 return {**found, "length": length}, ran
-            row[library] = one(theirs, quick)
+            row[library] = one(theirs)
         out.append(row)
     return out
 
