@@ -3,9 +3,13 @@ from parts.table import table
 
 
 def of_usage(usage):
-    return "; ".join(f"{name.split('_')[0]}: " + (", ".join(f"{count:,} {word}" for word, count in used.items()
-                                                         if not word.startswith("bytes")) or "nothing")
-                     for name, used in usage.items())
+    """Requests of a run and about what they cost, of the source and of the index."""
+    parts = []
+    for name, used in usage.items():
+        counts = [f"{count:,} {word}" for word, count in used.items()
+                  if not word.startswith("bytes") and word not in ("billed", "cost_usd")]
+        parts.append(f"{name.split('_')[0]}: {', '.join(counts) or 'nothing'} (${used.get('cost_usd', 0):.5f})")
+    return "; ".join(parts)
 
 
 def of_main_job(found):
