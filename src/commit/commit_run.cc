@@ -28,6 +28,9 @@ const FileRef* find_file(const std::vector<FileRef>& sorted, std::string_view ke
   return at != sorted.end() && at->key == key ? &*at : nullptr;
 }
 
+// Waits that are not worth a word: about the first two seconds.
+constexpr int kWaitsUntold = 5;
+
 }  // namespace
 
 Backoff::Backoff(Clock& clock, std::function<std::uint64_t(std::uint64_t)> random_below,
@@ -262,6 +265,7 @@ Status CommitRun::keep_history(const Attempt& attempt, Timestamp& store_time) {
     }
     if (written.code() == Code::kConflict) return {};
     if (written.code() != Code::kUnavailable) return written.error();
+    tell_of_waiting(written.error());
     if (!backoff.pause(patience))
       return past_deadline("while history was written", written.error());
   }
@@ -282,6 +286,13 @@ Status CommitRun::put_files(const Attempt& attempt, Timestamp& began) {
     log_.saw(written->store_time);
   }
   return {};
+}
+
+// Who waits for minutes is told why, once.
+void CommitRun::tell_of_waiting(const Error& error) {
+  if (++waits_ != kWaitsUntold) return;
+  log_.log_.warning(
+      str_cat("the store gives no definite answer to a commit, asking again: ", error.message));
 }
 
 // ---- the swap, and doubt about it
@@ -327,6 +338,7 @@ std::optional<CommitOutcome> CommitRun::swap_until_known(Attempt& attempt) {
     }
     if (!may_change(written.code()) && ++refusals >= kMaxRefusals)
       return unknown(attempt, written.error());
+    tell_of_waiting(written.error());
     if (!backoff.pause(patience)) return unknown(attempt, written.error());
   }
 }

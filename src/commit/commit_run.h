@@ -85,6 +85,7 @@ class CommitRun {
   Result<Written> send(const Attempt& attempt);
   Finding look_until_clear(const Attempt& attempt, Deadline patience);
   [[nodiscard]] Deadline patience() const;
+  void tell_of_waiting(const Error& error);
   Holder look_in_history(std::uint64_t generation, const Id128& commit_id, Error& error);
   CommitOutcome committed(Attempt attempt, Tag tag, Timestamp store_time);
   CommitOutcome unknown(const Attempt& attempt, Error last) const;
@@ -95,6 +96,7 @@ class CommitRun {
   HeadLog& log_;
   CommitPlan plan_;
   Deadline deadline_;
+  int waits_ = 0;                 // for a definite answer
   std::optional<Backoff> races_;  // between lost races
   std::map<std::string, std::pair<Upload, Id128>>
       put_;  // by key: put by this run, and their bytes' hash

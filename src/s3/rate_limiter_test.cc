@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <queue>
 
 namespace kedge {
@@ -81,6 +82,11 @@ TEST(RateLimiter, UsesMostOfAThrottledBucket) {
     run(limiter, bucket, workers, Duration{0}, std::chrono::seconds(5));
     const Totals steady =
         run(limiter, bucket, workers, std::chrono::seconds(5), std::chrono::seconds(20));
+    std::printf(
+        "note: at 3,500 PUT/s %d workers have %.1f %% of it through, %.1f %% of what they send is "
+        "refused\n",
+        workers, static_cast<double>(steady.good) / (35.0 * 15),
+        100.0 * static_cast<double>(steady.sent - steady.good) / static_cast<double>(steady.sent));
     EXPECT_GE(steady.good, 3500 * 15 * 8 / 10) << workers << " workers";
     EXPECT_LE(steady.sent, 3500 * 15 * 13 / 10) << workers << " workers";
   }
