@@ -20,7 +20,7 @@
 namespace kedge {
 
 struct RetryOptions {
-  int max_retries = 4;  // of one request, 0 to 30
+  int max_retries = 7;  // of one request, 0 to 30; seven wait 3 s together on average
   Duration first_wait{50'000};
   Duration max_wait{5'000'000};
   double budget = 100;  // tokens at the start and at most
