@@ -14,6 +14,7 @@ class RetryListing final : public Listing {
         inner_(store.inner().list(prefix, start_after)) {}
 
   Result<std::vector<ObjectInfo>> next(Deadline deadline) override {
+    const Duration began = store_.clock_.monotonic();
     for (int attempt = 0;; ++attempt) {
       auto page = inner_->next(deadline);
       if (page.ok()) {
@@ -25,7 +26,8 @@ class RetryListing final : public Listing {
         return page;
       }
       const bool may_resume = inner_->ordered() || !gave_;
-      if (page.code() != Code::kUnavailable || !may_resume || !store_.wait(attempt, 1, deadline))
+      if (page.code() != Code::kUnavailable || !may_resume ||
+          !store_.wait(attempt, 1, began, deadline))
         return page;
       inner_ = store_.inner().list(prefix_, after_);
     }
@@ -40,7 +42,7 @@ class RetryListing final : public Listing {
   std::unique_ptr<Listing> inner_;
 };
 
-bool RetryStore::wait(int attempt, std::size_t requests, Deadline deadline) {
+bool RetryStore::wait(int attempt, std::size_t requests, Duration began, Deadline deadline) {
   if (attempt >= options_.max_retries) return false;
   const std::int64_t longest =
       std::min(options_.first_wait.count() << std::min(attempt, 30), options_.max_wait.count());
@@ -50,6 +52,7 @@ bool RetryStore::wait(int attempt, std::size_t requests, Deadline deadline) {
     if (tokens_ < static_cast<double>(requests)) return false;
     duration =
         Duration(static_cast<std::int64_t>(random_.unit() * static_cast<double>(longest + 1)));
+    if (clock_.monotonic() + duration - began >= options_.patience) return false;
     if (deadline.at != Duration::max() && clock_.monotonic() + duration >= deadline.at)
       return false;
     tokens_ -= static_cast<double>(requests);
@@ -66,13 +69,14 @@ void RetryStore::succeeded(std::size_t requests) {
 // Asks again for what was unavailable, and only that.
 template <typename Request, typename Run>
 auto RetryStore::batch(std::span<const Request> requests, Deadline deadline, const Run& run) {
+  const Duration began = clock_.monotonic();
   auto results = run(requests);
   for (int attempt = 0;; ++attempt) {
     std::vector<std::size_t> failed;
     for (std::size_t i = 0; i < results.size(); ++i)
       if (!results[i].ok() && results[i].code() == Code::kUnavailable) failed.push_back(i);
     succeeded(attempt == 0 ? results.size() - failed.size() : 0);
-    if (failed.empty() || !wait(attempt, failed.size(), deadline)) return results;
+    if (failed.empty() || !wait(attempt, failed.size(), began, deadline)) return results;
     std::vector<Request> again;
     again.reserve(failed.size());
     for (const std::size_t i : failed) again.push_back(requests[i]);
@@ -105,9 +109,11 @@ std::unique_ptr<Listing> RetryStore::list(std::string_view prefix, std::string_v
 }
 
 Result<Timestamp> RetryStore::now(Deadline deadline) {
+  const Duration began = clock_.monotonic();
   for (int attempt = 0;; ++attempt) {
     auto time = inner().now(deadline);
-    if (time.ok() || time.code() != Code::kUnavailable || !wait(attempt, 1, deadline)) return time;
+    if (time.ok() || time.code() != Code::kUnavailable || !wait(attempt, 1, began, deadline))
+      return time;
   }
 }
 

@@ -23,6 +23,9 @@ struct RetryOptions {
   int max_retries = 7;  // of one request, 0 to 30; seven wait 3 s together on average
   Duration first_wait{50'000};
   Duration max_wait{5'000'000};
+  // No retry begins later than this after its request did: a store that lets each try run into its
+  // time-out is not asked eight times.
+  Duration patience{60'000'000};
   double budget = 100;  // tokens at the start and at most
 };
 
@@ -46,9 +49,9 @@ class RetryStore final : public WrappedStore {
 
  private:
   friend class RetryListing;
-  // Waits before retry number `attempt` (from 0) of `requests` failed requests. False if it may not
-  // be made.
-  bool wait(int attempt, std::size_t requests, Deadline deadline);
+  // Waits before retry number `attempt` (from 0) of `requests` failed requests that began at
+  // `began`. False if it may not be made.
+  bool wait(int attempt, std::size_t requests, Duration began, Deadline deadline);
   void succeeded(std::size_t requests);
 
   template <typename Request, typename Run>

@@ -184,6 +184,7 @@ TEST_F(Wrappers, RetryEnds) {
       {"no retries", Code::kUnavailable, {.max_retries = 0}, kNever, 1},
       {"final code", Code::kDenied, {}, kNever, 1},
       {"budget used up", Code::kUnavailable, {.max_retries = 30, .budget = 2}, kNever, 3},
+      {"patience used up", Code::kUnavailable, {.patience = Duration(0)}, kNever, 1},
       {"deadline passed", Code::kUnavailable, {}, Deadline{Duration(0)}, 1},
   };
   for (const auto& c : cases) {
