@@ -30,10 +30,6 @@ std::string what_of(const S3Call& call, const S3Client& client) {
 
 }  // namespace
 
-struct S3Client::Prepared {
-  HttpRequest request;
-};
-
 S3Client::S3Client(std::string bucket, S3Options options, S3Environment environment)
     : bucket_(std::move(bucket)),
       options_(std::move(options)),
@@ -75,7 +71,7 @@ Result<S3Endpoint> S3Client::endpoint(Timestamp* signing_time) const {
   return resolve_endpoint(options, bucket_);
 }
 
-Result<S3Client::Prepared> S3Client::prepare(const S3Call& call, const Credentials* credentials) {
+Result<HttpRequest> S3Client::prepare(const S3Call& call, const Credentials* credentials) {
   Timestamp time;
   const S3Endpoint endpoint = KEDGE_TRY(this->endpoint(&time));
   SignedRequest request{.method = call.method,
@@ -87,8 +83,7 @@ Result<S3Client::Prepared> S3Client::prepare(const S3Call& call, const Credentia
   if (options_.requester_pays) request.headers.push_back({"x-amz-request-payer", "requester"});
   if (!options_.expected_bucket_owner.empty())
     request.headers.push_back({"x-amz-expected-bucket-owner", options_.expected_bucket_owner});
-  Prepared out;
-  HttpRequest& http = out.request;
+  HttpRequest http;
   http.method = call.method;
   http.url = endpoint.url(call.key, encode_query(call.query));
   http.body = call.body;
@@ -97,11 +92,11 @@ Result<S3Client::Prepared> S3Client::prepare(const S3Call& call, const Credentia
   http.may_hedge = call.may_hedge;
   if (credentials == nullptr) {
     http.headers = std::move(request.headers);
-    return out;
+    return http;
   }
   request.payload_hash = payload_hash(call.body);
   http.headers = sign_headers(request, *credentials, {.region = endpoint.region, .time = time});
-  return out;
+  return http;
 }
 
 S3Outcome S3Client::send_one(const S3Call& call, Deadline deadline) {
@@ -117,16 +112,12 @@ std::vector<S3Outcome> S3Client::send(std::span<const S3Call> calls, Deadline de
     std::vector<S3Correction> tried(which.size(), S3Correction::kNone);
     // A request may need all three corrections, each once: a region, a clock, credentials.
     for (int attempt = 0; attempt < 4 && !which.empty(); ++attempt) {
-      const std::vector<S3Correction> needed = round(calls, which, outcomes, deadline);
+      Credentials used;
+      const std::vector<S3Correction> needed = round(calls, which, outcomes, used, deadline);
       std::vector<std::size_t> again;
       std::vector<S3Correction> again_tried;
       for (std::size_t i = 0; i < which.size(); ++i) {
         if (needed[i] == S3Correction::kNone || needed[i] == tried[i]) continue;
-        Credentials used;
-        {
-          const std::lock_guard lock(mutex_);
-          used = used_;
-        }
         if (!correct(needed[i], outcomes[which[i]], used, deadline)) continue;
         again.push_back(which[i]);
         again_tried.push_back(needed[i]);
@@ -140,7 +131,8 @@ std::vector<S3Outcome> S3Client::send(std::span<const S3Call> calls, Deadline de
 
 std::vector<S3Correction> S3Client::round(std::span<const S3Call> calls,
                                           std::span<const std::size_t> which,
-                                          std::vector<S3Outcome>& outcomes, Deadline deadline) {
+                                          std::vector<S3Outcome>& outcomes, Credentials& used,
+                                          Deadline deadline) {
   std::vector<S3Correction> needed(which.size(), S3Correction::kNone);
   Clock& clock = environment_.clock;
   const auto fail_all = [&](const Error& error) {
@@ -152,8 +144,7 @@ std::vector<S3Correction> S3Client::round(std::span<const S3Call> calls,
     Result<Credentials> found = environment_.credentials.get(deadline);
     if (!found.ok()) return fail_all(found.error());
     credentials = std::move(found).value();
-    const std::lock_guard lock(mutex_);
-    used_ = *credentials;
+    used = *credentials;
   }
   const bool is_write = calls[which.front()].is_write;
   RateLimiter& limiter = is_write ? writes_ : reads_;
@@ -169,12 +160,12 @@ std::vector<S3Correction> S3Client::round(std::span<const S3Call> calls,
   std::vector<HttpRequest> requests;
   std::vector<std::size_t> sent;
   for (std::size_t i = 0; i < which.size(); ++i) {
-    Result<Prepared> prepared = prepare(calls[which[i]], credentials ? &*credentials : nullptr);
+    Result<HttpRequest> prepared = prepare(calls[which[i]], credentials ? &*credentials : nullptr);
     if (!prepared.ok()) {
       outcomes[which[i]] = {std::nullopt, {.error = prepared.error()}};
       continue;
     }
-    requests.push_back(std::move(prepared->request));
+    requests.push_back(std::move(prepared).value());
     sent.push_back(i);
   }
   const Timestamp known_before = store_time().value_or(Timestamp{});
@@ -258,10 +249,9 @@ bool S3Client::find_region(const S3Outcome& outcome, Deadline deadline) {
     // Some stores name the region only to who asks for the bucket.
     S3Call call;
     call.method = "HEAD";
-    Result<Prepared> prepared = prepare(call, nullptr);
+    Result<HttpRequest> prepared = prepare(call, nullptr);
     if (!prepared.ok()) return false;
-    const Result<HttpResponse> response =
-        environment_.transport.send_one(prepared->request, deadline);
+    const Result<HttpResponse> response = environment_.transport.send_one(*prepared, deadline);
     if (response.ok()) region = response->header("x-amz-bucket-region");
   }
   const bool plausible = !region.empty() && region.size() <= 64 &&

@@ -79,12 +79,12 @@ class S3Client {
   [[nodiscard]] const std::string& bucket() const { return bucket_; }
 
  private:
-  struct Prepared;
-  Result<Prepared> prepare(const S3Call& call, const Credentials* credentials);
-  // Sends what `which` names of the calls and puts their outcomes in place; the corrections that
-  // their refusals ask for.
+  Result<HttpRequest> prepare(const S3Call& call, const Credentials* credentials);
+  // Sends what `which` names of the calls, signed with `used`, and puts their outcomes in place;
+  // the corrections that their refusals ask for.
   std::vector<S3Correction> round(std::span<const S3Call> calls, std::span<const std::size_t> which,
-                                  std::vector<S3Outcome>& outcomes, Deadline deadline);
+                                  std::vector<S3Outcome>& outcomes, Credentials& used,
+                                  Deadline deadline);
   S3Correction take(const S3Call& call, const HttpRequest& request, Result<HttpResponse> response,
                     S3Outcome& outcome);
   bool correct(S3Correction correction, const S3Outcome& outcome, const Credentials& used,
@@ -106,7 +106,6 @@ class S3Client {
   Duration clock_offset_{0};  // added to the local clock to sign
   Timestamp seen_time_;
   Duration seen_at_{0};
-  Credentials used_;
 };
 
 }  // namespace kedge
