@@ -141,7 +141,8 @@ class SyncRun {
     // a missing model leave an empty one behind.
     std::vector<Wanted> sources = KEDGE_TRY(named_sources());
     const bool opened = session_.opened();
-    if (!KEDGE_TRY(session_.index_exists())) {
+    exists_ = KEDGE_TRY(session_.index_exists());
+    if (!exists_) {
       KEDGE_TRY(session_.embedder(std::nullopt));
       for (const Wanted& wanted : sources) KEDGE_TRY(try_source(wanted.uri));
     }
@@ -154,7 +155,7 @@ class SyncRun {
     std::optional<Space> space;
     if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
     embedder_ = KEDGE_TRY(session_.embedder(space));
-    if (!request_.dry_run || KEDGE_TRY(session_.index_exists())) {
+    if (!request_.dry_run || exists_) {
       cache_ = session_.late_cache(embedder_->space());
     }
     SyncResult out;
@@ -186,7 +187,7 @@ class SyncRun {
   }
 
   Result<Index*> open() {
-    if (request_.dry_run && !KEDGE_TRY(session_.index_exists())) return session_.scratch_index();
+    if (request_.dry_run && !exists_) return session_.scratch_index();
     return session_.index(session_.options().create);
   }
 
@@ -249,6 +250,7 @@ class SyncRun {
 
   Session& session_;
   const SyncRequest& request_;
+  bool exists_ = false;  // the index, before this run
   Index* index_ = nullptr;
   Embedder* embedder_ = nullptr;
   EmbeddingCache* cache_ = nullptr;
