@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import conftest
+from bucket import KEDGE
 import pytest
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/cli.md"
@@ -24,7 +24,7 @@ def complete(bucket, *words):
     """What bash would offer for the last of these words."""
     script = ('source <("$0" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _kedge; '
               'printf "%s\\n" "${COMPREPLY[@]}"; complete -p kedge >&2')
-    done = subprocess.run(["bash", "--norc", "-c", script, conftest.KEDGE, "kedge", *words], cwd=bucket.folder,
+    done = subprocess.run(["bash", "--norc", "-c", script, KEDGE, "kedge", *words], cwd=bucket.folder,
                           env=bucket.environment, capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == "complete -F _kedge kedge\n"
     return sorted(line for line in done.stdout.split("\n") if line)

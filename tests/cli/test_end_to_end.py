@@ -4,9 +4,8 @@ import pty
 import re
 import subprocess
 
-import conftest
 import pytest
-from bucket import YESTERDAY
+from bucket import KEDGE, YESTERDAY
 
 
 def fill(bucket):
@@ -94,7 +93,7 @@ def test_wrong_use_says_what_to_do(bucket):
 def test_the_index_is_found_from_inside_the_folder_and_by_what_was_synced_last(bucket):
     fill(bucket)
     bucket.sync()
-    inside = subprocess.run([conftest.KEDGE, "status", "--json"], cwd=bucket.docs / "deep", env=bucket.environment,
+    inside = subprocess.run([KEDGE, "status", "--json"], cwd=bucket.docs / "deep", env=bucket.environment,
                             capture_output=True, check=True)
     assert json.loads(inside.stdout)["index"].endswith(".kedge")
     elsewhere = bucket.run("status")
@@ -149,7 +148,7 @@ def test_no_binary_on_a_terminal(bucket):
     bucket.write("odd.txt", b"plain text with a bell \x07 and an escape \x1b[2J in it\n" * 3)
     bucket.sync()
     leader, follower = pty.openpty()
-    done = subprocess.run([conftest.KEDGE, "get", "odd.txt", "--index", "docs/.kedge"], cwd=bucket.folder,
+    done = subprocess.run([KEDGE, "get", "odd.txt", "--index", "docs/.kedge"], cwd=bucket.folder,
                           env=bucket.environment, stdout=follower, stderr=subprocess.PIPE, check=False)
     os.close(follower)
     os.close(leader)
@@ -192,7 +191,7 @@ def test_a_file_is_a_source(bucket):
     assert (bucket.docs / ".kedge/head").exists()  # beside the file: found from there
     # From inside the folder, by several names, by URL: the same source.
     inside = {"cwd": bucket.docs, "env": bucket.environment, "capture_output": True, "check": True}
-    subprocess.run([conftest.KEDGE, "sync", "prices.csv", "leave.md"], **inside)
+    subprocess.run([KEDGE, "sync", "prices.csv", "leave.md"], **inside)
     counts = bucket.ask("sync", f"file://{bucket.docs}/leave.md")["sources"][0]
     assert counts["include"] == ["/leave.md", "/prices.csv"] and counts["listed"] == 2
     status = bucket.run("status", "--index", "docs/.kedge").stdout.decode()
