@@ -4,8 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bucket import KEDGE
 import pytest
+from bucket import KEDGE
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/cli.md"
 COMMANDS = ["sync", "search", "similar", "get", "status", "verify", "gc", "history", "rollback", "pin add", "pin list",
