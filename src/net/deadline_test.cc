@@ -68,11 +68,7 @@ ScriptedServer::Script stalling(Stall stall, Event& reached) {
     reached.set();
     if (stall == Stall::kDribble) {
       peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
-      char byte = 0;
-      while (recv(peer.fd(), &byte, 1, MSG_DONTWAIT) != 0) {
-        peer.write(".");
-        std::this_thread::sleep_for(milliseconds(1));
-      }
+      while (!peer.gone_within(milliseconds(1))) peer.write(".");
       return;
     }
     peer.wait_for_close();
@@ -172,10 +168,7 @@ TEST(Deadlines, AreNotMetByAnAnswerThatGoesOn) {
   ScriptedServer server([](Peer& peer) {
     if (!peer.read_request()) return;
     peer.write("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n");
-    for (int i = 0; i < 30; ++i) {
-      std::this_thread::sleep_for(milliseconds(40));
-      peer.write("x");
-    }
+    for (int i = 0; i < 30 && !peer.gone_within(milliseconds(40)); ++i) peer.write("x");
   });
   HttpRequest request = patient(server.url("/"));
   request.timeouts.idle_body = milliseconds(1'000);  // of 1,200 in all

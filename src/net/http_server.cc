@@ -102,25 +102,13 @@ class Wire {
 
   // False when the other side went, the server stops, or time is up.
   [[nodiscard]] bool ready(short events, Duration longest) const {
-    std::array<pollfd, 2> waited{{{fd_, events, 0}, {stop_, POLLIN, 0}}};
-    const auto micros = std::max<std::int64_t>(longest.count(), 0);
-    const timespec limit{micros / 1'000'000, micros % 1'000'000 * 1000};
-    int found = -1;
-    do {
-      found = ::ppoll(waited.data(), waited.size(), &limit, nullptr);
-    } while (found < 0 && errno == EINTR);
-    return found > 0 && waited[1].revents == 0 && (waited[0].revents & events) != 0;
+    const Seen seen = wait(events, longest);
+    return !seen.stop && (seen.events & events) != 0;
   }
   // True when the whole of `longest` passed with both sides there.
   [[nodiscard]] bool rest(Duration longest) const {
-    std::array<pollfd, 2> waited{{{fd_, POLLRDHUP, 0}, {stop_, POLLIN, 0}}};
-    const auto micros = std::max<std::int64_t>(longest.count(), 0);
-    const timespec limit{micros / 1'000'000, micros % 1'000'000 * 1000};
-    int found = -1;
-    do {
-      found = ::ppoll(waited.data(), waited.size(), &limit, nullptr);
-    } while (found < 0 && errno == EINTR);
-    return found == 0;
+    const Seen seen = wait(POLLRDHUP, longest);
+    return !seen.stop && seen.events == 0;
   }
   void reset() const {
     const linger at_once{1, 0};
@@ -136,6 +124,22 @@ class Wire {
   }
 
  private:
+  struct Seen {
+    short events = 0;   // of the connection
+    bool stop = false;  // the server stops, or nothing can be seen any more
+  };
+  // Until one of `events`, the end of the other side, the server's stop, or `longest` has passed.
+  [[nodiscard]] Seen wait(short events, Duration longest) const {
+    std::array<pollfd, 2> waited{{{fd_, events, 0}, {stop_, POLLIN, 0}}};
+    const auto micros = std::max<std::int64_t>(longest.count(), 0);
+    const timespec limit{micros / 1'000'000, micros % 1'000'000 * 1000};
+    int found = -1;
+    do {
+      found = ::ppoll(waited.data(), waited.size(), &limit, nullptr);
+    } while (found < 0 && errno == EINTR);
+    return {waited[0].revents, found < 0 || waited[1].revents != 0};
+  }
+
   int fd_;
   int stop_;
   Duration idle_;

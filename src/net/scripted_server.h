@@ -6,9 +6,11 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -108,6 +110,11 @@ class Peer {
   void interrupt() {
     const std::lock_guard lock(mutex_);
     if (fd_ >= 0) shutdown(fd_, SHUT_RDWR);
+  }
+  // Waits for the client's end; false if `longest` passed without it.
+  bool gone_within(std::chrono::milliseconds longest) const {
+    pollfd one{.fd = fd_, .events = POLLRDHUP, .revents = 0};
+    return poll(&one, 1, static_cast<int>(longest.count())) != 0;
   }
   [[nodiscard]] int fd() const { return fd_; }
 
