@@ -70,6 +70,27 @@ TEST_F(Doubt, LostAnswersAreFoundInTheHead) {
   }
 }
 
+// A store that takes no swap for good keeps nobody for ever, not even who set no deadline; and one
+// that takes no history body ends before anything is in doubt.
+TEST_F(Doubt, ACallerWithoutADeadlineIsKeptForMinutesAtMost) {
+  for (const char* operation : {"swap", "create"}) {
+    writer_.store.set_script([=](const ScriptedCall& call) {
+      return call.operation == operation ? Fault::kFailBefore : Fault::kNone;
+    });
+    const Duration began = writer_.clock.monotonic();
+    const CommitOutcome outcome =
+        writer_.head_log.commit(first_, append_line("x", writer_.random), Deadline::never());
+    const Duration took = writer_.clock.monotonic() - began;
+    EXPECT_GE(took, kPatience) << operation;
+    EXPECT_LE(took, kPatience + minutes(1)) << operation;
+    EXPECT_EQ(std::holds_alternative<UnknownOutcome>(outcome),
+              std::string_view(operation) == "swap");
+    EXPECT_FALSE(std::holds_alternative<Committed>(outcome)) << operation;
+  }
+  writer_.store.set_script({});
+  EXPECT_EQ(text(), payload_text(first_));
+}
+
 // Without an effect the same bytes are sent again, until one answer is definite.
 TEST_F(Doubt, SendsTheSameSwapAgainWhileNobodyHoldsTheGeneration) {
   for (const Fault fault : {Fault::kFailBefore, Fault::kConflictOnly, Fault::kDenied}) {

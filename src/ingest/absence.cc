@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "ingest/compare.h"
 
 namespace kedge {
 namespace {
@@ -107,10 +108,7 @@ Status Absence::settle(SyncReport& report, Deadline deadline) {
 Status Absence::commit_all(SyncReport& report, Deadline deadline) {
   const std::unique_ptr<Spill::Reader> reader = proven_.read();
   std::vector<Intent> intents;
-  ObjectStore& source = environment_.source;
-  const Settle settle = [&source, deadline](const ObjectKey& key) -> Result<std::string> {
-    return KEDGE_TRY(stat_one(source, key.key, deadline)).info.tag.value;
-  };
+  const Settle settle = ask_source(environment_.source, deadline);
   while (true) {
     std::optional<ObjectInfo> info = KEDGE_TRY(reader->next());
     if (info) {

@@ -60,4 +60,10 @@ Status merge_join(Spill::Reader& listing, ObjectCursor* live, const OnPair& on_p
   return {};
 }
 
+Settle ask_source(ObjectStore& source, Deadline deadline) {
+  return [&source, deadline](const ObjectKey& key) -> Result<std::string> {
+    return KEDGE_TRY(stat_one(source, key.key, deadline)).info.tag.value;
+  };
+}
+
 }  // namespace kedge

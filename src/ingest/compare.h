@@ -39,4 +39,7 @@ using OnPair = std::function<Status(const ObjectInfo* listed, const LiveObject* 
 Status merge_join(Spill::Reader& listing, ObjectCursor* live, const OnPair& on_pair,
                   Deadline deadline);
 
+// What the source has of a key now: for commits that must tell which of two versions is newer.
+Settle ask_source(ObjectStore& source, Deadline deadline);
+
 }  // namespace kedge

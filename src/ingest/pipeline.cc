@@ -372,11 +372,7 @@ Status Pipeline::maybe_commit(bool now) {
                    intents_.size() >= kMaxIntents / 2 ||
                    intent_bytes_ >= options_.memory_bytes / 4 || since >= options_.commit_every;
   if (!due) return {};
-  ObjectStore& source = environment_.source;
-  const Deadline deadline = deadline_;
-  const Settle settle = [&source, deadline](const ObjectKey& key) -> Result<std::string> {
-    return KEDGE_TRY(stat_one(source, key.key, deadline)).info.tag.value;
-  };
+  const Settle settle = ask_source(environment_.source, deadline_);
   const CommitReport done =
       KEDGE_TRY(environment_.index.commit(std::exchange(intents_, {}), {}, settle, deadline_));
   intent_rows_ = 0;
