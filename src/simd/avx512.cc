@@ -156,6 +156,18 @@ const Kernels kAvx512Kernels = {.name = "avx512",
                                 .l2_f16 = l2_f16,
                                 .dot_f16_rows = dot_f16_rows,
                                 .f32_to_f16 = f32_to_f16,
-                                .f16_to_f32 = f16_to_f32};
+                                .f16_to_f32 = f16_to_f32,
+                                .fht = scalar::fht,
+                                .flip_signs = scalar::flip_signs,
+                                .kac_walk = scalar::kac_walk,
+                                .scale = scalar::scale,
+                                .dot_f32 = scalar::dot_f32,
+                                .l2_f32 = scalar::l2_f32,
+                                .dot_matrix = scalar::dot_matrix,
+                                .quantize = scalar::quantize,
+                                .make_table = scalar::make_table,
+                                .scan_codes = scalar::scan_codes,
+                                .dot_u4_i8 = scalar::dot_u4_i8,
+                                .dots_u8_i8 = scalar::dots_u8_i8};
 
 }  // namespace kedge
