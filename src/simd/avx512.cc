@@ -1,5 +1,5 @@
-// 16 floats a step, for CPUs with AVX-512 F, BW and VL. The masked load of a tail never reads past
-// the arrays.
+// 16 floats a step, for CPUs with AVX-512 F, BW, VL, DQ and VNNI. The masked load of a tail never
+// reads past the arrays.
 #if defined(__GNUC__) && !defined(__clang__)
 // The compiler's own header initialises "undefined" registers by themselves, and is warned about
 // wherever it is inlined into this file (GCC bug 105593).
@@ -13,7 +13,7 @@
 
 // On every function of this file, and never a compiler flag: a flag would also compile the inline
 // functions of shared headers for this CPU, and the linker may keep that copy for the program.
-#define KEDGE_TARGET [[gnu::target("avx512f,avx512bw,avx512vl")]]
+#define KEDGE_TARGET [[gnu::target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]]
 
 namespace kedge {
 namespace {
@@ -157,17 +157,17 @@ const Kernels kAvx512Kernels = {.name = "avx512",
                                 .dot_f16_rows = dot_f16_rows,
                                 .f32_to_f16 = f32_to_f16,
                                 .f16_to_f32 = f16_to_f32,
-                                .fht = scalar::fht,
-                                .flip_signs = scalar::flip_signs,
-                                .kac_walk = scalar::kac_walk,
-                                .scale = scalar::scale,
-                                .dot_f32 = scalar::dot_f32,
-                                .l2_f32 = scalar::l2_f32,
-                                .dot_matrix = scalar::dot_matrix,
-                                .quantize = scalar::quantize,
-                                .make_table = scalar::make_table,
-                                .scan_codes = scalar::scan_codes,
-                                .dot_u4_i8 = scalar::dot_u4_i8,
-                                .dots_u8_i8 = scalar::dots_u8_i8};
+                                .fht = avx512::fht,
+                                .flip_signs = avx512::flip_signs,
+                                .kac_walk = avx512::kac_walk,
+                                .scale = avx512::scale,
+                                .dot_f32 = avx512::dot_f32,
+                                .l2_f32 = avx512::l2_f32,
+                                .dot_matrix = avx512::dot_matrix,
+                                .quantize = avx512::quantize,
+                                .make_table = avx512::make_table,
+                                .scan_codes = avx512::scan_codes,
+                                .dot_u4_i8 = avx512::dot_u4_i8,
+                                .dots_u8_i8 = avx512::dots_u8_i8};
 
 }  // namespace kedge

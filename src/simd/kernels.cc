@@ -39,8 +39,9 @@ Cpu detect() {
   const std::uint64_t state = saved_state();
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return cpu;
   cpu.avx2 = fma_and_f16c && (b & bit_AVX2) != 0 && (state & kAvxState) == kAvxState;
-  constexpr unsigned kAvx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
-  cpu.avx512 = cpu.avx2 && (b & kAvx512) == kAvx512 && (state & kAvx512State) == kAvx512State;
+  constexpr unsigned kAvx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
+  cpu.avx512 = cpu.avx2 && (b & kAvx512) == kAvx512 && (c & bit_AVX512VNNI) != 0 &&
+               (state & kAvx512State) == kAvx512State;
   return cpu;
 }
 

@@ -33,7 +33,7 @@ constexpr std::size_t kBlockRows = 32;
 constexpr std::size_t kBlockFactorBytes = 384;
 
 struct Kernels {
-  std::string_view name;  // "scalar", "avx2", "avx512"
+  std::string_view name;  // "scalar", "avx2", "avx512": what each needs of a CPU heads its file
 
   // Sum of query[i] * half(row[i]), i < dimension. f32 accumulation; tables agree to rounding, not
   // to the bit.

@@ -1,10 +1,8 @@
-// Every table against scalar, on sizes around each vector width, in arrays that end at an
-// unreadable page: ASan does not see masked loads.
+// Halves and the choice of a table. Every table against scalar, on sizes around each vector width,
+// in arrays that end at an unreadable page; so do floats_test.cc and codes_test.cc.
 #include "simd/kernels.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cmath>
@@ -13,46 +11,10 @@
 #include <random>
 #include <string>
 
+#include "simd/guarded_array.h"
+
 namespace kedge {
 namespace {
-
-// `size` bytes that end where an unreadable page begins.
-class GuardedArray {
- public:
-  explicit GuardedArray(std::size_t size) : size_(size) {
-    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    inside_ = (size + page - 1) / page * page;
-    mapped_ = inside_ + page;
-    void* at = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) std::abort();
-    begin_ = static_cast<std::byte*>(at);
-    if (mprotect(begin_ + inside_, page, PROT_NONE) != 0) std::abort();
-  }
-  ~GuardedArray() { munmap(begin_, mapped_); }
-  GuardedArray(const GuardedArray&) = delete;
-  GuardedArray& operator=(const GuardedArray&) = delete;
-  // Where `size` bytes end at the guard; of floats and halves this is as aligned as they are.
-  [[nodiscard]] std::byte* data() const { return begin_ + inside_ - size_; }
-  template <typename T>
-  [[nodiscard]] T* as() const {
-    return reinterpret_cast<T*>(data());
-  }
-
- private:
-  std::size_t size_;
-  std::size_t inside_ = 0;
-  std::size_t mapped_ = 0;
-  std::byte* begin_ = nullptr;
-};
-
-std::vector<std::size_t> sizes() {
-  std::vector<std::size_t> all;
-  for (std::size_t i = 0; i <= 70; ++i) all.push_back(i);
-  for (const std::size_t i : {95, 96, 127, 128, 129, 383, 384, 385, 768, 1024, 1536}) {
-    all.push_back(i);
-  }
-  return all;
-}
 
 // Values whose products do not cancel to nothing, so that a lost element is seen.
 void fill(std::mt19937_64& random, float* query, std::size_t count) {
@@ -65,7 +27,7 @@ void fill(std::mt19937_64& random, std::uint16_t* row, std::size_t count) {
         static_cast<std::uint16_t>(0x3800 + random() % 0x800 + (random() % 8 == 0 ? 0x8000 : 0));
 }
 
-const Kernels& scalar() { return *available_kernels().front(); }
+const Kernels& scalar() { return scalar_kernels(); }
 
 float tolerance(std::size_t dimension) { return 1e-5F * static_cast<float>(dimension + 1); }
 
@@ -81,7 +43,7 @@ TEST(Kernels, ReportsTablesThatDidNotRun) {
 
 TEST(Kernels, DotAndL2EqualScalar) {
   std::mt19937_64 random(1);
-  for (const std::size_t dimension : sizes()) {
+  for (const std::size_t dimension : kernel_sizes()) {
     const GuardedArray query(dimension * sizeof(float));
     const GuardedArray row(dimension * sizeof(std::uint16_t));
     fill(random, query.as<float>(), dimension);
@@ -208,7 +170,7 @@ TEST(Kernels, NarrowsToNearestEvenAlike) {
 
 TEST(Kernels, ConversionsStayInsideTheirArrays) {
   std::mt19937_64 random(4);
-  for (const std::size_t count : sizes()) {
+  for (const std::size_t count : kernel_sizes()) {
     const GuardedArray wide(count * sizeof(float));
     const GuardedArray narrow(count * sizeof(std::uint16_t));
     for (const Kernels* table : available_kernels()) {
