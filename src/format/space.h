@@ -42,4 +42,9 @@ struct Space {
 inline constexpr std::size_t kMaxSpaceString = 1024;
 inline constexpr std::uint32_t kMaxDimension = 8192;
 
+// Codes live in rotated space, whose dimension is the space's filled up to a multiple of 64.
+constexpr std::uint32_t padded_dimension(std::uint32_t dimension) {
+  return (dimension + 63) / 64 * 64;
+}
+
 }  // namespace kedge

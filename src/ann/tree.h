@@ -1,0 +1,74 @@
+// The lists of an index: leaves of a balanced hierarchical k-means tree of two levels, in
+// depth-first order, so that near leaves have near numbers and their ranges on the store coalesce.
+// All in rotated space of P dimensions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ann/kmeans.h"
+#include "base/executor.h"
+#include "base/result.h"
+
+namespace kedge {
+
+inline constexpr std::size_t kMaxLeaves = 262'144;
+
+struct TreeOptions {
+  std::uint32_t leaf_rows = 1024;  // wanted
+  std::uint64_t rows = 0;          // expected of the whole index
+  std::uint64_t seed = 1;
+  std::size_t max_leaves = kMaxLeaves;
+};
+
+// Threads: immutable.
+class Tree {
+ public:
+  // `sample`: n rows of P values, finite, a fair draw of the index; about 128 a leaf are enough, 30
+  // still work. Leaves are about rows / leaf_rows, fewer if the sample has few distinct rows: of
+  // equal rows one counts, since no leaf can tell them apart; a row that alone fills a leaf gets
+  // one. At least one leaf, at the origin if n is 0. Needs about 40 n bytes beside the sample, and
+  // four times the leaves as f32. Deterministic for a seed, with any executor.
+  static Tree train(const float* sample, std::size_t n, std::uint32_t padded,
+                    const TreeOptions& options, Executor& executor);
+  // What centroids() and first_leaf() of a tree gave. An empty `first_leaf` makes groups of
+  // neighbours. kCorrupt with the rule that does not hold; NaN and infinities are refused.
+  static Result<Tree> from_centroids(std::uint32_t padded, std::vector<std::uint16_t> centroids,
+                                     std::vector<std::uint32_t> first_leaf = {});
+
+  [[nodiscard]] std::uint32_t padded() const { return padded_; }
+  [[nodiscard]] std::uint32_t leaf_count() const {
+    return static_cast<std::uint32_t>(leaves_.count());
+  }
+  // leaf_count() rows of P halves, |value| <= 60,000.
+  [[nodiscard]] std::span<const std::uint16_t> centroids() const { return centroids_; }
+  [[nodiscard]] const std::uint16_t* centroid_f16(std::uint32_t leaf) const {
+    return centroids_.data() + std::size_t{leaf} * padded_;
+  }
+  // The same value as f32.
+  [[nodiscard]] const float* centroid_f32(std::uint32_t leaf) const { return leaves_.row(leaf); }
+  // The upper level: group g has leaves first_leaf()[g] to first_leaf()[g + 1].
+  [[nodiscard]] std::span<const std::uint32_t> first_leaf() const { return groups_.first; }
+  [[nodiscard]] const float* parent_f32(std::size_t group) const {
+    return groups_.parents.row(group);
+  }
+
+  // labels[i] = the leaf nearest to row i: of all up to kExactAssignment leaves, above among the
+  // leaves of the nearest groups, which misses the nearest for about one row in a hundred, whose
+  // leaf is then hardly farther; recall does not change.
+  void assign(const float* rows, std::size_t n, std::uint32_t* labels, Executor& executor) const;
+
+ private:
+  Tree() = default;
+
+  std::uint32_t padded_ = 0;
+  std::vector<std::uint16_t> centroids_;
+  Centroids leaves_;
+  Groups groups_;
+};
+
+inline constexpr std::size_t kExactAssignment = 512;
+
+}  // namespace kedge
