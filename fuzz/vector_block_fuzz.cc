@@ -14,7 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   directory.rows = std::clamp(header.get<std::uint32_t>(), 1U, kedge::kVectorBlockRows);
   header.get_bytes(4);
   directory.dimension = std::clamp(header.get<std::uint32_t>(), 1U, kedge::kMaxDimension);
-  const auto block = kedge::VectorBlock::parse(input, 0, directory);
+  // Of one list if that will do, else of several, whose rows lie in any order.
+  auto block = kedge::VectorBlock::parse(input, 0, directory);
+  directory.lists.resize(2);
+  if (block.ok()) KEDGE_CHECK(kedge::VectorBlock::parse(input, 0, directory).ok());
+  if (!block.ok()) block = kedge::VectorBlock::parse(input, 0, directory);
   if (!block.ok()) return 0;
   std::vector<kedge::VectorRow> rows;
   for (std::uint32_t i = 0; i < block->row_count(); ++i) rows.push_back(block->row(i));

@@ -26,7 +26,9 @@
 #include "kedge/status.h"
 #include "kedge/store_settings.h"
 #include "kedge/sync.h"
+#include "kedge/vectors.h"
 #include "kedge/verify.h"
+#include "kedge/warm.h"
 
 namespace kedge {
 
@@ -37,7 +39,11 @@ struct ClientOptions {
   std::string model;  // folder of a model, "test:64", or "" for the default, all-MiniLM-L6-v2
   std::string cache;  // URL of the embedding cache; "" for <index>/cache/
   std::string scratch_folder;  // for spills; "" for $XDG_STATE_HOME/kedge or ~/.local/state/kedge
-  std::uint32_t threads = 0;   // 0: all cores
+  // Folder for what was read of an index in a bucket, shared by all processes of a user: "" for
+  // $XDG_CACHE_HOME/kedge/blocks or ~/.cache/kedge/blocks, "off" for none (docs/cache.md).
+  std::string disk_cache;
+  std::uint64_t disk_cache_bytes = 4ULL << 30;
+  std::uint32_t threads = 0;  // 0: all cores
   std::uint64_t memory_bytes =
       512ULL << 20;            // of Kedge's own buffers and caches; the model's weights come on top
   double timeout_seconds = 0;  // of each call that reads; 0: none
@@ -71,6 +77,10 @@ class Client {
   virtual Result<Reference> resolve(const std::string& key_or_uri,
                                     std::optional<std::uint32_t> chunk) = 0;
 
+  // ---- what searches need, read ahead (kedge/warm.h). kUnsupported: the index lies on this
+  // machine, or there is no disk cache.
+  virtual Result<WarmResult> warm(const WarmRequest& request) = 0;
+
   // ---- what is there (kedge/status.h, kedge/doctor.h)
   virtual Result<StatusReport> status(const StatusRequest& request) = 0;
   virtual Result<DoctorReport> doctor() = 0;
@@ -86,6 +96,10 @@ class Client {
   // How many objects went.
   virtual Result<std::uint64_t> remove_source(const std::string& uri) = 0;
   virtual Result<void> drop() = 0;
+
+  // ---- vectors of the caller's own (kedge/vectors.h)
+  virtual Result<ImportResult> import_vectors(const ImportRequest& request) = 0;
+  virtual Result<CompactResult> compact(const CompactRequest& request) = 0;
 };
 
 // A reference as JSON (one object, one line), and back: kInvalid names the field.

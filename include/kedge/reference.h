@@ -5,9 +5,16 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace kedge {
+
+// A value of the metadata of an object: a text, a number, a boolean, or a list of those.
+using MetadataScalar = std::variant<std::string, double, bool>;
+using MetadataList = std::vector<MetadataScalar>;
+using MetadataValue = std::variant<std::string, double, bool, MetadataList>;
+using Metadata = std::vector<std::pair<std::string, MetadataValue>>;
 
 // Where a chunk lies in the raw object.
 struct Locator {
@@ -43,7 +50,7 @@ struct Reference {
   std::uint64_t generation = 0;  // of the index that it was read from
   std::string commit_id;
   std::string synced_at;  // the last complete reconcile of the source
-  std::vector<std::pair<std::string, std::string>> metadata;
+  Metadata metadata;      // sorted by name
 };
 
 // Of a reference, when it was last looked at.

@@ -22,6 +22,10 @@ struct ResultOptions {
   bool all = false;    // equal chunks are shown each, not once
   std::string source;  // uri of one source; "": all
   std::string prefix;  // of the key
+  // Only objects of which it holds: `year >= 2020 and team = "core"`, or the JSON of S3 Vectors
+  // where it begins with '{' (docs/filters.md). "": all. Applied before the search: min(k, matches)
+  // results come.
+  std::string filter;
   // kSource: the text is read from the object itself with If-Match, which is the proof that the
   // reference is true.
   Snippets snippets = Snippets::kSource;
@@ -29,6 +33,10 @@ struct ResultOptions {
   bool fetch = false;         // the raw bytes of each chunk come with the result
   std::uint32_t context = 0;  // neighbouring chunks on each side in the snippet
   bool allow_partial = false;
+  // Of the k nearest, how many are wanted on average, above 0 and at most 1: more costs more
+  // requests and bytes. Small indexes are searched exactly whatever it says.
+  double recall = 0.95;
+  bool exact = false;                       // every vector is compared
   std::optional<std::uint64_t> generation;  // a retained one; absent: the latest
   // A link with each result that is not known to be untrue: see GetRequest. 0: none.
   double presign_seconds = 0;
@@ -64,6 +72,8 @@ struct Explain {
   std::uint32_t rounds_search = 0;
   std::uint32_t rounds_source = 0;
   std::uint64_t requests = 0, bytes = 0, segments = 0, rows = 0;
+  std::uint64_t hedges = 0;  // requests that were sent twice, since they were late
+  std::uint64_t disk_blocks = 0, disk_bytes = 0;  // from the disk cache
   double open_seconds = 0, model_load_seconds = 0, embed_seconds = 0, search_seconds = 0,
          snippet_seconds = 0;
   std::string simd;  // which kernels ran
@@ -72,6 +82,7 @@ struct Explain {
 
 struct SearchResponse {
   std::vector<SearchHit> hits;  // best first
+  bool exact = false;           // distances and scores are exact, not estimated from codes
   bool partial = false;
   std::vector<std::string> unreadable;
   std::uint64_t generation = 0;

@@ -101,6 +101,44 @@ TEST_F(ApiTest, SyncsSearchesAndGetsTheRawBytes) {
   }
 }
 
+// Both forms of a filter, and what is said of one that is wrong.
+TEST_F(ApiTest, AFilterLimitsWhatIsSearched) {
+  const auto client = open();
+  sync(*client);
+  SearchQuery query;
+  query.text = "the bilge pump is reset with the red lever";
+  for (const char* filter : {"key ^= 'deep/'", R"({"key":{"$startsWith":"deep/"}})"}) {
+    query.options.filter = filter;
+    const auto found = client->search(query);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    ASSERT_FALSE(found->hits.empty());
+    for (const SearchHit& hit : found->hits) EXPECT_TRUE(hit.reference.key.starts_with("deep/"));
+  }
+  query.options.filter = "media_type = 'no/such'";
+  EXPECT_TRUE(client->search(query)->hits.empty());
+  query.options.filter = "year >= ";
+  const auto wrong = client->search(query);
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_EQ(wrong.code(), Code::kInvalid);
+  EXPECT_NE(wrong.error().message.find("at position 9"), std::string::npos);
+}
+
+// Values of every type come back from JSON as they went.
+TEST_F(ApiTest, MetadataOfAReferenceGoesThroughJson) {
+  Reference reference;
+  reference.key = "k";
+  reference.metadata = {{"draft", true},
+                        {"list", MetadataList{"a", 1.5, false}},
+                        {"none", MetadataList{}},
+                        {"pages", 7.0},
+                        {"team", "core"}};
+  const std::string json = to_json(reference);
+  EXPECT_NE(json.find(R"("pages":7,)"), std::string::npos) << json;
+  const auto back = reference_from_json(json);
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(back->metadata, reference.metadata);
+}
+
 TEST_F(ApiTest, DriftIsSeenShownAndHealed) {
   const auto client = open();
   sync(*client);

@@ -33,6 +33,9 @@ class ClientImpl final : public Client {
                             std::optional<std::uint32_t> chunk) override {
     return run_resolve(session_, key_or_uri, chunk);
   }
+  Result<WarmResult> warm(const WarmRequest& request) override {
+    return run_warm(session_, request);
+  }
   Result<StatusReport> status(const StatusRequest& request) override {
     return run_status(session_, request);
   }
@@ -56,6 +59,12 @@ class ClientImpl final : public Client {
     return run_remove_source(session_, uri);
   }
   Result<void> drop() override { return run_drop(session_); }
+  Result<ImportResult> import_vectors(const ImportRequest& request) override {
+    return run_import(session_, request);
+  }
+  Result<CompactResult> compact(const CompactRequest& request) override {
+    return run_compact(session_, request);
+  }
 
  private:
   Session session_;

@@ -51,6 +51,23 @@ std::string default_scratch_folder() {
   return str_cat("/tmp/kedge-", getuid());
 }
 
+// As the XDG specification has it: a relative path is ignored. "" where there is no home.
+std::string default_disk_cache() {
+  const std::string cache = variable("XDG_CACHE_HOME");
+  if (cache.starts_with('/')) return cache + "/kedge/blocks";
+  const std::string home = variable("HOME");
+  return home.empty() ? std::string() : home + "/.cache/kedge/blocks";
+}
+
+Result<std::unique_ptr<DiskCache>> open_disk_cache(const std::string& folder,
+                                                   std::uint64_t max_bytes, Random& random,
+                                                   Clock& clock, Executor& executor, Log& log) {
+  const std::string chosen = folder.empty() ? default_disk_cache() : folder;
+  if (chosen.empty() || chosen == "off" || max_bytes == 0) return std::unique_ptr<DiskCache>();
+  std::unique_ptr<BlockFiles> files = KEDGE_TRY(open_block_files(chosen, random));
+  return std::make_unique<DiskCache>(std::move(files), max_bytes, clock, executor, log);
+}
+
 Status make_folders(const std::string& path) {
   for (std::size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
     const std::string part = path.substr(0, at);
@@ -112,6 +129,10 @@ Result<ClientEnvironment> make_environment(const ClientOptions& options) {
   };
   out.policy_place = [kept](const std::string& url) { return kept->opener.policy_place(url); };
   out.endpoint_of = [kept](const std::string& url) { return kept->opener.endpoint_of(url); };
+  out.open_disk_cache = [kept, random = out.random, clock = out.clock, folder = options.disk_cache,
+                         max_bytes = options.disk_cache_bytes] {
+    return open_disk_cache(folder, max_bytes, *random, *clock, *kept->executor, *kept->log);
+  };
   const std::string model = options.model;
   out.open_embedder = [model, threads](const std::optional<Space>& space) {
     return open_embedder(model, space, threads);

@@ -16,6 +16,7 @@
 #include "embed/embedder.h"
 #include "ingest/scope.h"
 #include "kedge/client.h"
+#include "store/disk_cache.h"
 #include "store/object_store.h"
 
 namespace kedge {
@@ -43,6 +44,8 @@ struct ClientEnvironment {
   // Names the endpoint and bucket of an index, for what is remembered about them; "" for a store
   // that needs no probe, and where this is empty.
   std::function<Result<std::string>(const std::string& url)> endpoint_of = {};
+  // Of blocks of indexes in buckets; a null pointer: off. May be empty, for none.
+  std::function<Result<std::unique_ptr<DiskCache>>()> open_disk_cache = {};
   // For doctor, of s3:// URLs; as in StoreOpener. May be empty.
   std::function<Result<std::string>(const std::string& url, Deadline deadline)> credentials_of = {};
   std::function<Result<PolicyPlace>(const std::string& url)> policy_place = {};

@@ -3,9 +3,12 @@
 #include <openssl/evp.h>
 
 #include <boost/json.hpp>
+#include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "base/strings.h"
 #include "kedge/client.h"
@@ -55,6 +58,63 @@ void put_text(json::object& out, std::string_view name, const std::string& value
   }
   out[name] = printable(value);
   out[std::string(name) + "_bytes"] = base64(value);
+}
+
+// Numbers as JSON has them: whole ones without a point.
+json::value number_json(double number) {
+  constexpr double kExact = 9'007'199'254'740'992;  // above, not every whole number is a double
+  if (std::abs(number) <= kExact && std::trunc(number) == number)
+    return static_cast<std::int64_t>(number);
+  return number;
+}
+
+json::value scalar_json(const MetadataScalar& value) {
+  if (const auto* text = std::get_if<std::string>(&value))
+    return json::value(is_utf8(*text) ? *text : printable(*text));
+  if (const auto* boolean = std::get_if<bool>(&value)) return *boolean;
+  return number_json(std::get<double>(value));
+}
+
+void put_value(json::object& out, const std::string& name, const MetadataValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return put_text(out, name, *text);
+  if (const auto* number = std::get_if<double>(&value)) {
+    out[name] = number_json(*number);
+  } else if (const auto* boolean = std::get_if<bool>(&value)) {
+    out[name] = *boolean;
+  } else {
+    json::array values;
+    for (const MetadataScalar& one : std::get<MetadataList>(value))
+      values.push_back(scalar_json(one));
+    out[name] = std::move(values);
+  }
+}
+
+std::optional<MetadataScalar> read_scalar(const json::value& value) {
+  if (const json::string* text = value.if_string())
+    return MetadataScalar(std::string(text->data(), text->size()));
+  if (value.is_bool()) return MetadataScalar(value.get_bool());
+  if (!value.is_number()) return std::nullopt;
+  boost::system::error_code error;
+  const auto number = value.to_number<double>(error);
+  if (error) return std::nullopt;
+  return MetadataScalar(number);
+}
+
+// Nothing of what is no metadata.
+std::optional<MetadataValue> read_value(const json::value& value) {
+  const json::array* array = value.if_array();
+  if (array == nullptr) {
+    const std::optional<MetadataScalar> one = read_scalar(value);
+    if (!one) return std::nullopt;
+    return std::visit([](const auto& known) { return MetadataValue(known); }, *one);
+  }
+  MetadataList list;
+  for (const json::value& one : *array) {
+    std::optional<MetadataScalar> known = read_scalar(one);
+    if (!known) return std::nullopt;
+    list.push_back(*std::move(known));
+  }
+  return MetadataValue(std::move(list));
 }
 
 // Reads fields of an object, remembering the first that is wrong.
@@ -150,7 +210,7 @@ std::string to_json(const Reference& reference) {
   out["commit_id"] = reference.commit_id;
   out["synced_at"] = reference.synced_at;
   json::object metadata;
-  for (const auto& [name, value] : reference.metadata) put_text(metadata, name, value);
+  for (const auto& [name, value] : reference.metadata) put_value(metadata, name, value);
   out["metadata"] = std::move(metadata);
   return json::serialize(out);
 }
@@ -193,8 +253,8 @@ Result<Reference> reference_from_json(std::string_view text) {
   }
   if (const json::object* metadata = fields.object("metadata")) {
     for (const auto& [name, value] : *metadata) {
-      if (value.is_string())
-        out.metadata.emplace_back(std::string(name), std::string(value.get_string()));
+      if (std::optional<MetadataValue> read = read_value(value))
+        out.metadata.emplace_back(std::string(name), *std::move(read));
     }
   }
   if (!fields.error().empty()) return {Code::kInvalid, fields.error()};

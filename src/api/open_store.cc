@@ -20,6 +20,8 @@
 namespace kedge {
 namespace {
 
+// Second copies of late requests, of all that may be sent twice: at most a quarter more.
+constexpr double kHedgeBudget = 0.25;
 constexpr std::string_view kFileScheme = "file://";
 constexpr std::string_view kS3Scheme = "s3://";
 
@@ -88,6 +90,7 @@ Result<HttpTransport*> StoreOpener::transport_of(const S3Options& options) {
   if (client == nullptr) {
     HttpClientOptions made;
     made.ca_file = options.ca_file;
+    made.hedge_budget = kHedgeBudget;
     made.user_agent = str_cat("kedge/", version());
     client = KEDGE_TRY(make_http_client(std::move(made), environment_.clock));
   }

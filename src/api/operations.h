@@ -19,6 +19,7 @@ Result<SearchResponse> run_similar(Session& session, const SimilarQuery& query);
 Result<std::vector<GetOutcome>> run_get(Session& session, const std::vector<GetRequest>& requests);
 Result<Reference> run_resolve(Session& session, const std::string& key_or_uri,
                               std::optional<std::uint32_t> chunk);
+Result<WarmResult> run_warm(Session& session, const WarmRequest& request);
 Result<StatusReport> run_status(Session& session, const StatusRequest& request);
 Result<DoctorReport> run_doctor(Session& session);
 Result<GcReport> run_gc(Session& session, const GcRequest& request);
@@ -30,8 +31,12 @@ Result<PinInfo> run_add_pin(Session& session, const std::string& name,
 Result<void> run_remove_pin(Session& session, const std::string& name);
 Result<std::uint64_t> run_remove_source(Session& session, const std::string& uri);
 Result<void> run_drop(Session& session);
+Result<ImportResult> run_import(Session& session, const ImportRequest& request);
+Result<CompactResult> run_compact(Session& session, const CompactRequest& request);
 
 // ---- shared between them
+// kInvalid: not cosine, l2 or dot.
+Result<Metric> parse_metric(std::string_view name);
 // The latest generation, or a retained one.
 Result<SnapshotPtr> open_snapshot(Session& session, std::optional<std::uint64_t> generation);
 // The live object of a key or uri. kNotFound: not indexed. kInvalid: the key is in several sources.

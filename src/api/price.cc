@@ -25,7 +25,7 @@ double cost_of(const StoreUsage& usage) {
       {Operation::kRead, usage.reads},     {Operation::kStat, usage.stats},
       {Operation::kPut, usage.puts},       {Operation::kCreate, usage.creates},
       {Operation::kSwap, usage.swaps},     {Operation::kList, usage.lists},
-      {Operation::kRemove, usage.removes},
+      {Operation::kRemove, usage.removes}, {Operation::kRead, usage.hedges},
   };
   double sum = 0;
   for (const auto& [operation, count] : made)
@@ -42,6 +42,7 @@ StoreUsage usage_of(const StoreCounts& counts, bool billed) {
   out.swaps = counts.of(Operation::kSwap).requests;
   out.removes = counts.of(Operation::kRemove).requests;
   out.lists = counts.of(Operation::kList).requests;
+  out.hedges = counts.of(Operation::kRead).hedges + counts.of(Operation::kStat).hedges;
   out.bytes_in = counts.bytes_read();
   out.bytes_out = counts.bytes_written();
   out.billed = billed;
@@ -57,6 +58,7 @@ void add(StoreUsage& sum, const StoreUsage& more) {
   sum.swaps += more.swaps;
   sum.removes += more.removes;
   sum.lists += more.lists;
+  sum.hedges += more.hedges;
   sum.bytes_in += more.bytes_in;
   sum.bytes_out += more.bytes_out;
   sum.billed |= more.billed;
@@ -71,6 +73,7 @@ StoreUsage difference(const StoreUsage& later, const StoreUsage& earlier) {
           .swaps = later.swaps - earlier.swaps,
           .removes = later.removes - earlier.removes,
           .lists = later.lists - earlier.lists,
+          .hedges = later.hedges - earlier.hedges,
           .bytes_in = later.bytes_in - earlier.bytes_in,
           .bytes_out = later.bytes_out - earlier.bytes_out,
           .billed = later.billed,

@@ -10,6 +10,8 @@ std::string Locator::describe() const {
   const auto range = [](std::string_view what, std::uint64_t first, std::uint64_t last) {
     return first == last ? str_cat(what, " ", first) : str_cat(what, "s ", first, "-", last);
   };
+  // A record has no bytes that could be located.
+  if (end == 0) return "";
   std::string out;
   if (row_first != 0) {
     out = range("row", row_first, row_last) + ", ";

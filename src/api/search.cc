@@ -34,7 +34,10 @@ Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptio
   request.group_by_object = options.group == Group::kObject;
   request.collapse_equal = !options.all;
   request.key_prefix = options.prefix;
+  if (!options.filter.empty()) request.filter = KEDGE_TRY(parse_filter(options.filter));
   request.allow_partial = options.allow_partial;
+  request.recall = options.recall;
+  request.exact = options.exact;
   if (!options.source.empty()) {
     const SourceEntry* source = snapshot.source(options.source);
     if (source == nullptr) {
@@ -61,6 +64,7 @@ Status add_links(Session& session, const ResultOptions& options, SearchResponse&
 SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, SearchResult found,
                              const ResultOptions& options, std::string_view question) {
   SearchResponse out;
+  out.exact = found.exact;
   out.partial = found.partial;
   out.unreadable = std::move(found.unreadable);
   out.generation = snapshot->generation();
@@ -88,6 +92,9 @@ SearchResponse make_response(Session& session, const SnapshotPtr& snapshot, Sear
   out.explain.requests = found.trace.requests + asked.reads + asked.stats;
   out.explain.bytes = found.trace.bytes + asked.bytes_in;
   out.explain.segments = found.trace.segments;
+  out.explain.hedges = found.trace.hedges;
+  out.explain.disk_blocks = found.trace.disk_blocks;
+  out.explain.disk_bytes = found.trace.disk_bytes;
   out.explain.rows = found.trace.rows_scanned;
   out.explain.search_seconds = found.trace.seconds;
   out.explain.simd = kernels().name;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "ingest/import.h"
 #include "store/memory_store.h"
 #include "store/retry_store.h"
 
@@ -83,6 +84,26 @@ Result<ObjectStore*> Session::index_store() {
   return index_store_.top();
 }
 
+DiskCache* Session::index_blocks() {
+  if (index_store_.probed == nullptr || disk_cache_tried_) return disk_cache_.get();
+  disk_cache_tried_ = true;
+  if (!environment_.open_disk_cache) return nullptr;
+  Result<std::unique_ptr<DiskCache>> opened = environment_.open_disk_cache();
+  if (opened.ok()) {
+    disk_cache_ = std::move(opened).value();
+  } else {
+    environment_.log->warning(
+        str_cat("the disk cache is not used: ", opened.error().message, " (--disk-cache)"));
+  }
+  return disk_cache_.get();
+}
+
+Result<DiskCache*> Session::disk_cache() {
+  const std::lock_guard lock(mutex_);
+  KEDGE_TRY(index_store());
+  return index_blocks();
+}
+
 Result<ObjectStore*> Session::store() {
   const std::lock_guard lock(mutex_);
   return index_store();
@@ -97,6 +118,8 @@ Result<ProbedStore*> Session::probed_store() {
 Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool create) {
   IndexOptions options;
   options.cache_bytes = options_.memory_bytes / 2;
+  options.memory_bytes = options_.memory_bytes / 2;
+  options.disk_cache = index_blocks();
   const Environment environment = engine_environment(store);
   Result<std::unique_ptr<Index>> opened = Index::open(environment, options, deadline());
   if (opened.ok() || opened.code() != Code::kNotFound) return opened;
@@ -173,6 +196,8 @@ Result<Index*> Session::scratch_index() {
 }
 
 Result<ObjectStore*> Session::source(const std::string& uri, const Scope& scope) {
+  if (uri == kRecordsUri)
+    return {Code::kUnsupported, "a record lies in the index alone: there is no object to read"};
   const std::lock_guard lock(mutex_);
   const NamedKeys named = named_keys(scope);
   std::string key = str_cat(uri, scope.hidden ? "\n1" : "\n0", scope.gitignore ? "1" : "0",
@@ -193,6 +218,11 @@ Result<ObjectStore*> Session::source(const std::string& uri, const Scope& scope)
 }
 
 Result<Embedder*> Session::embedder(const std::optional<Space>& space) {
+  if (space && space->provider == kRecordsProvider) {
+    return {Code::kInvalid,
+            "this index holds vectors of your own, which no model here made: ask for "
+            "what is like a record (kedge similar KEY)"};
+  }
   const std::lock_guard lock(mutex_);
   if (embedder_ == nullptr) embedder_ = KEDGE_TRY(environment_.open_embedder(space));
   if (space && space->id() != embedder_->space().id()) {

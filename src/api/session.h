@@ -35,6 +35,9 @@ class Session {
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
 
+  // What of the index is kept on this machine's disk; nullptr: nothing is.
+  Result<DiskCache*> disk_cache();
+
   // The index's store, whether or not there is an index in it.
   Result<ObjectStore*> store();
   // The index's store where it is one that is probed before it is written to; else nullptr.
@@ -81,11 +84,15 @@ class Session {
   Result<std::string> endpoint_of(const std::string& url) const;
   Result<Kept> open_kept(const std::string& url);
   Result<ObjectStore*> index_store();
+  // Of an index in a bucket; else, and where it cannot be used, nullptr.
+  DiskCache* index_blocks();
 
   ClientOptions options_;
   ClientEnvironment environment_;
   std::mutex mutex_;
   Kept index_store_;
+  std::unique_ptr<DiskCache> disk_cache_;
+  bool disk_cache_tried_ = false;
   std::unique_ptr<Index> index_;
   std::unique_ptr<Index> attached_;
   std::unique_ptr<ObjectStore> scratch_store_;

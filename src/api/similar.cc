@@ -73,6 +73,9 @@ class Search {
       trace_.rows_scanned += found.trace.rows_scanned;
       trace_.requests += found.trace.requests;
       trace_.bytes += found.trace.bytes;
+      trace_.hedges += found.trace.hedges;
+      trace_.disk_blocks += found.trace.disk_blocks;
+      trace_.disk_bytes += found.trace.disk_bytes;
       trace_.segments = found.trace.segments;
       trace_.rounds = std::max(trace_.rounds, found.trace.rounds);
       trace_.seconds += found.trace.seconds;

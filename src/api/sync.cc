@@ -3,6 +3,7 @@
 
 #include "api/operations.h"
 #include "base/strings.h"
+#include "ingest/import.h"
 
 namespace kedge {
 namespace {
@@ -212,7 +213,10 @@ class SyncRun {
 
   static Result<std::vector<Wanted>> recorded_sources(const Snapshot& snapshot) {
     std::vector<Wanted> out;
-    for (const SourceEntry& entry : snapshot.state().sources) out.push_back({entry.uri, {}});
+    for (const SourceEntry& entry : snapshot.state().sources) {
+      // Records lie in the index alone: there is nothing to compare them with.
+      if (entry.uri != kRecordsUri) out.push_back({entry.uri, {}});
+    }
     if (out.empty())
       return {Code::kInvalid, "the index has no source yet: name one (kedge sync SOURCE)"};
     return out;

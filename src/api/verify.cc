@@ -3,6 +3,7 @@
 
 #include "api/operations.h"
 #include "base/strings.h"
+#include "ingest/import.h"
 
 namespace kedge {
 namespace {
@@ -62,8 +63,14 @@ Result<SourceDrift> look(Session& session, Index& index, const SourceEntry& entr
 
 Result<std::vector<SourceEntry>> chosen(Session& session, const Snapshot& snapshot,
                                         const VerifyRequest& request) {
-  if (request.sources.empty()) return snapshot.state().sources;
   std::vector<SourceEntry> out;
+  if (request.sources.empty()) {
+    // Records lie in the index alone: they cannot drift.
+    for (const SourceEntry& entry : snapshot.state().sources) {
+      if (entry.uri != kRecordsUri) out.push_back(entry);
+    }
+    return out;
+  }
   for (const std::string& source : request.sources) {
     // A file stands for the source that it is an object of.
     const SourcePlace place = KEDGE_TRY(session.environment().find_source(source));

@@ -86,6 +86,16 @@ Setter seconds_into(double* target) {
   });
 }
 
+Setter share_into(double* target) {
+  return parsed_into(target, [](const std::string& text) -> Result<double> {
+    double share = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+    if (error != std::errc() || end != text.data() + text.size() || !(share > 0 && share <= 1))
+      return {Code::kInvalid, "'" + text + "' is not a share above 0 and at most 1"};
+    return share;
+  });
+}
+
 Setter duration_into(double* target) { return parsed_into(target, parse_duration); }
 
 Option make_switch(std::string name, std::string help, Setter set, bool configurable) {

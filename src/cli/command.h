@@ -72,6 +72,7 @@ Setter number_into(std::uint32_t* target);
 Setter size_into(std::uint64_t* target);
 Setter size_into(std::optional<std::uint64_t>* target);
 Setter seconds_into(double* target);
+Setter share_into(double* target);     // above 0, at most 1
 Setter duration_into(double* target);  // "15m", "1h", "90": seconds
 
 Option make_switch(std::string name, std::string help, Setter set, bool configurable = true);

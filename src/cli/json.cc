@@ -71,7 +71,7 @@ json::object object_of(const StoreUsage& u) {
   return {{"reads", u.reads},     {"stats", u.stats},       {"puts", u.puts},
           {"creates", u.creates}, {"swaps", u.swaps},       {"removes", u.removes},
           {"lists", u.lists},     {"bytes_in", u.bytes_in}, {"bytes_out", u.bytes_out},
-          {"billed", u.billed},   {"cost_usd", u.cost_usd}};
+          {"hedges", u.hedges},   {"billed", u.billed},     {"cost_usd", u.cost_usd}};
 }
 
 }  // namespace
@@ -111,6 +111,7 @@ std::string json_of(const SearchResponse& response) {
   return line(json::object{{"results", std::move(results)},
                            {"generation", response.generation},
                            {"synced_at", response.synced_at},
+                           {"exact", response.exact},
                            {"partial", response.partial},
                            {"unreadable", texts(response.unreadable)},
                            {"explain",
@@ -121,6 +122,9 @@ std::string json_of(const SearchResponse& response) {
                              {"bytes", e.bytes},
                              {"segments", e.segments},
                              {"rows", e.rows},
+                             {"hedges", e.hedges},
+                             {"disk_blocks", e.disk_blocks},
+                             {"disk_bytes", e.disk_bytes},
                              {"open_seconds", e.open_seconds},
                              {"model_load_seconds", e.model_load_seconds},
                              {"embed_seconds", e.embed_seconds},
@@ -212,6 +216,30 @@ std::string json_of(const DoctorReport& report) {
     if (!error) out[name] = std::move(policy);
   }
   return line(out);
+}
+
+std::string json_of(const WarmResult& result) {
+  json::array planes;
+  for (const WarmedPlane& plane : result.planes) {
+    planes.push_back(json::object{{"name", plane.name},
+                                  {"blocks", plane.blocks},
+                                  {"bytes", plane.bytes},
+                                  {"blocks_there", plane.blocks_there},
+                                  {"bytes_there", plane.bytes_there},
+                                  {"blocks_left_out", plane.blocks_left_out},
+                                  {"bytes_left_out", plane.bytes_left_out}});
+  }
+  return line(json::object{{"folder", text(result.folder)},
+                           {"generation", result.generation},
+                           {"planes", std::move(planes)},
+                           {"blocks_read", result.blocks_read},
+                           {"bytes_read", result.bytes_read},
+                           {"blocks_lost", result.blocks_lost},
+                           {"unreadable", texts(result.unreadable)},
+                           {"index_usage", object_of(result.index_usage)},
+                           {"forecast", object_of(result.forecast)},
+                           {"seconds", result.seconds},
+                           {"stopped", result.stopped}});
 }
 
 std::string json_of(const GcReport& r) {

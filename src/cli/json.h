@@ -15,9 +15,13 @@ std::string json_of(const SearchResponse& response);
 std::string json_of(const VerifyResult& result);
 std::string json_of(const StatusReport& report);
 std::string json_of(const DoctorReport& report);
+std::string json_of(const WarmResult& result);
 std::string json_of(const GcReport& report);
 std::string json_of(const std::vector<Generation>& generations);
 std::string json_of(const std::vector<PinInfo>& pins);
+std::string json_of(const ImportResult& result);
+std::string json_of(const CompactResult& result);
+std::string json_of(const AnnBenchResult& result);
 std::string json_of(const std::vector<GetRequest>& requests,
                     const std::vector<GetOutcome>& outcomes);
 

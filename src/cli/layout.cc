@@ -193,6 +193,7 @@ std::string usage_line(const std::string& of, const StoreUsage& index, const Sto
       {"LIST", index.lists + source.lists},
       {"PUT", index.puts + index.creates + index.swaps},
       {"DELETE", index.removes},
+      {"sent twice", index.hedges + source.hedges},
   };
   std::string out;
   for (const auto& [name, count] : kinds) {

@@ -220,6 +220,9 @@ TEST(Layout, UsageIsShownWhereItCosts) {
   source.cost_usd = 0.00617;
   EXPECT_EQ(usage_line("requests", index, source),
             "requests: 2 GET, 1,234 LIST, 3 PUT; about 0.0062 USD\n");
+  source.hedges = 3;
+  EXPECT_EQ(usage_line("requests", index, source),
+            "requests: 2 GET, 1,234 LIST, 3 PUT, 3 sent twice; about 0.0062 USD\n");
   EXPECT_EQ(usage_line("x", StoreUsage{.billed = true}, {}), "x: none; about 0.00 USD\n");
 }
 

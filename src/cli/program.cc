@@ -12,11 +12,12 @@
 namespace kedge::cli {
 
 std::vector<Command> all_commands() {
-  return {sync_command(),        search_command(),        similar_command(),  get_command(),
-          status_command(),      verify_command(),        gc_command(),       history_command(),
-          rollback_command(),    pin_add_command(),       pin_list_command(), pin_remove_command(),
-          source_list_command(), source_remove_command(), drop_command(),     doctor_command(),
-          completion_command(),  help_command(),          version_command()};
+  return {sync_command(),       search_command(),      similar_command(),       get_command(),
+          status_command(),     verify_command(),      warm_command(),          gc_command(),
+          history_command(),    rollback_command(),    pin_add_command(),       pin_list_command(),
+          pin_remove_command(), source_list_command(), source_remove_command(), drop_command(),
+          import_command(),     compact_command(),     bench_ann_command(),     doctor_command(),
+          completion_command(), help_command(),        version_command()};
 }
 
 namespace {

@@ -48,16 +48,19 @@ struct Part {
 
 std::vector<Part> parts_of(const Progress& progress, const Pace& pace) {
   std::vector<Part> parts = {{visible(progress.phase), 9}};
-  if (progress.objects == 0) {
+  if (progress.objects == 0 && progress.bytes == 0) {
     parts.push_back({plural(progress.listed, "object") + " listed", 8});
     return parts;
   }
   const double fraction = fraction_of(progress);
   parts.push_back({bar(fraction), 3});
   parts.push_back({format_decimal(fraction * 100, 0) + " %", 8});
-  parts.push_back(
-      {format_count(progress.objects_done) + "/" + format_count(progress.objects) + " objects", 7});
-  if (pace.seconds >= kSettleSeconds) {
+  if (progress.objects > 0) {
+    parts.push_back(
+        {format_count(progress.objects_done) + "/" + format_count(progress.objects) + " objects",
+         7});
+  }
+  if (progress.objects > 0 && pace.seconds >= kSettleSeconds) {
     const auto rate = [&](std::uint64_t done) {
       return format_rate(static_cast<double>(done) / pace.seconds);
     };

@@ -40,7 +40,8 @@ void print_hits(Session& session, const SearchResponse& response) {
     std::string out = std::to_string(++rank) + ".  " + format_decimal(hit.score, 3) + "  ";
     out += std::string(bold(stream.colour)) + visible(hit.reference.key) +
            std::string(plain(stream.colour));
-    out += "  " + visible(hit.reference.locator.describe()) + "  " +
+    const std::string place = hit.reference.locator.describe();
+    out += (place.empty() ? "" : "  " + visible(place)) + "  " +
            coloured_proof(hit, stream.colour) + "\n";
     for (const std::string& text :
          excerpt(hit.snippet, hit.best_sentence, stream.width - 5, 3, marks)) {
@@ -52,16 +53,26 @@ void print_hits(Session& session, const SearchResponse& response) {
   if (response.hits.empty()) session.print("nothing found\n");
 }
 
+std::string disk_and_hedges(const Explain& e) {
+  std::string out;
+  if (e.disk_blocks > 0) {
+    out =
+        "disk cache: " + plural(e.disk_blocks, "block") + ", " + format_bytes(e.disk_bytes) + "\n";
+  }
+  if (e.hedges > 0) out += "hedges: " + plural(e.hedges, "request") + " sent twice\n";
+  return out;
+}
+
 void print_explain(Session& session, const Explain& e) {
-  session.print("rounds: " + std::to_string(e.rounds_index) + " to open, " +
-                std::to_string(e.rounds_search) + " to search, " + std::to_string(e.rounds_source) +
-                " for snippets; " + plural(e.requests, "request") + ", " + format_bytes(e.bytes) +
-                ", " + plural(e.segments, "segment") + ", " + plural(e.rows, "row") + " (" +
-                e.simd + ")\ntime: open " + format_seconds(e.open_seconds) + ", model " +
-                format_seconds(e.model_load_seconds) + " + " + format_seconds(e.embed_seconds) +
-                ", search " + format_seconds(e.search_seconds) + ", snippets " +
-                format_seconds(e.snippet_seconds) + "\n" +
-                usage_line("requests", e.index_usage, e.source_usage));
+  session.print(
+      "rounds: " + std::to_string(e.rounds_index) + " to open, " + std::to_string(e.rounds_search) +
+      " to search, " + std::to_string(e.rounds_source) + " for snippets; " +
+      plural(e.requests, "request") + ", " + format_bytes(e.bytes) + ", " +
+      plural(e.segments, "segment") + ", " + plural(e.rows, "row") + " (" + e.simd + ")\n" +
+      disk_and_hedges(e) + "time: open " + format_seconds(e.open_seconds) + ", model " +
+      format_seconds(e.model_load_seconds) + " + " + format_seconds(e.embed_seconds) + ", search " +
+      format_seconds(e.search_seconds) + ", snippets " + format_seconds(e.snippet_seconds) + "\n" +
+      usage_line("requests", e.index_usage, e.source_usage));
 }
 
 Result<int> finish(Session& session, const Result<SearchResponse>& response, const Flags& flags) {
@@ -99,6 +110,10 @@ std::vector<Option> result_options(Flags& f) {
        .choices = {"object", "chunk"}},
       {.name = "source", .value = "URI", .help = "only this source", .set = into(&o.source)},
       {.name = "prefix", .value = "KEY", .help = "only keys that begin so", .set = into(&o.prefix)},
+      {.name = "filter",
+       .value = "FILTER",
+       .help = "only objects of which it holds: 'year >= 2020 and team = \"core\"', or JSON",
+       .set = into(&o.filter)},
       {.name = "snippets",
        .value = "FROM",
        .help = "read from the object, which proves it (default), or none",
@@ -116,6 +131,11 @@ std::vector<Option> result_options(Flags& f) {
        .set = number_into(&o.context)},
       presign_option(&o.presign_seconds),
       make_switch("all", "equal chunks each, not once", into(&o.all)),
+      {.name = "recall",
+       .value = "SHARE",
+       .help = "of the nearest, how many are wanted on average (default: 0.95)",
+       .set = share_into(&o.recall)},
+      make_switch("exact", "compare every vector", into(&o.exact)),
       {.name = "generation",
        .value = "N",
        .help = "search a retained generation",
@@ -137,8 +157,9 @@ Command search_command() {
       "Prints references: object, version, bytes. The snippet is read from the object itself, "
       "which proves that "
       "the reference is still true.";
-  out.examples = {"kedge search 'how do I reset the bilge pump'",
-                  "kedge search 'refund policy' -k 3 --json"};
+  out.examples = {
+      "kedge search 'how do I reset the bilge pump'", "kedge search 'refund policy' -k 3 --json",
+      "kedge search 'refund policy' --filter 'year >= 2020 and lang in (\"de\", \"en\")'"};
   out.arguments = {
       {.name = "WORDS", .help = "the question", .most = kMaxArguments, .set = into(&flags->words)}};
   out.options = result_options(*flags);

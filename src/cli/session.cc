@@ -124,6 +124,16 @@ std::vector<Option> common_options(Settings* settings) {
        .help = "folder for temporary files (default: ~/.local/state/kedge)",
        .set = into(&settings->scratch),
        .offer = Offer::kFolders},
+      {.name = "disk-cache",
+       .value = "DIR",
+       .help = "folder for what was read of an index in a bucket, or off (default: "
+               "~/.cache/kedge/blocks)",
+       .set = into(&settings->disk_cache),
+       .offer = Offer::kFolders},
+      {.name = "disk-cache-size",
+       .value = "SIZE",
+       .help = "limit of that folder (default: 4GiB)",
+       .set = size_into(&settings->disk_cache_bytes)},
       {.name = "config",
        .value = "FILE",
        .help = "configuration file (default: ./kedge.toml, then ~/.config/kedge/config.toml)",
@@ -209,6 +219,8 @@ Result<Client*> Session::open(const std::string& index, Access access, bool crea
   options.model = settings_.model;
   options.cache = settings_.cache;
   options.scratch_folder = settings_.scratch;
+  options.disk_cache = settings_.disk_cache;
+  options.disk_cache_bytes = settings_.disk_cache_bytes;
   options.threads = settings_.threads;
   options.memory_bytes = settings_.memory_bytes;
   options.timeout_seconds = settings_.timeout_seconds;

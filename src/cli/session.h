@@ -33,8 +33,9 @@ struct Runtime {
 
 // The options that every command has which opens an index.
 struct Settings {
-  std::string index, config, model, cache, scratch;
+  std::string index, config, model, cache, scratch, disk_cache;
   std::uint64_t memory_bytes = ClientOptions{}.memory_bytes;
+  std::uint64_t disk_cache_bytes = ClientOptions{}.disk_cache_bytes;
   std::uint32_t threads = 0;
   double timeout_seconds = 0;
   bool json = false, quiet = false, verbose = false, debug = false;

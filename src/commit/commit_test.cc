@@ -7,6 +7,7 @@
 
 #include "commit/history.h"
 #include "commit/testing.h"
+#include "store/counting_store.h"
 
 namespace kedge {
 namespace {
@@ -61,6 +62,35 @@ TEST(Commit, CostsOneHistoryBodyItsFilesAndOneSwap) {
   must_commit(writer.head_log.commit(head, append_line("a", writer.random), writer.soon()));
   EXPECT_EQ(writer.store.calls() - before, 3U);
   EXPECT_EQ(writer.store.log().back(), "swap ix/head");
+}
+
+// A reader that looks again is sent nothing while nothing happened, and never holds on to what was
+// replaced.
+TEST(Commit, AHeadThatIsKnownIsNotSentAgain) {
+  FakeStore base;
+  Writer writer(base);
+  CountingStore counting(base);
+  HeadLog reader(counting, "ix/", writer.clock, writer.random, silent_log(), {});
+  const HeadPtr first = must_commit(writer.head_log.create(first_draft(), writer.soon()));
+  const HeadPtr known = reader.read(writer.soon()).value();
+  EXPECT_EQ(known->tag, first->tag);
+  const std::uint64_t bytes = counting.counts().bytes_read();
+  EXPECT_GE(bytes, known->raw.size());
+  EXPECT_EQ(reader.read(writer.soon(), known).value(), known);
+  EXPECT_EQ(reader.read(writer.soon(), first).value(), first);
+  EXPECT_EQ(counting.counts().bytes_read(), bytes);
+  EXPECT_EQ(counting.counts().of(Operation::kRead).requests, 3U);
+  const HeadPtr second =
+      must_commit(writer.head_log.commit(first, append_line("a", writer.random), writer.soon()));
+  const HeadPtr seen = reader.read(writer.soon(), known).value();
+  EXPECT_EQ(seen->envelope.commit_id, second->envelope.commit_id);
+  EXPECT_GT(counting.counts().bytes_read(), bytes);
+  // What was not read from the head file has no tag to ask with.
+  Head untagged = *seen;
+  untagged.tag = {};
+  const HeadPtr body = std::make_shared<const Head>(untagged);
+  EXPECT_NE(reader.read(writer.soon(), body).value(), body);
+  EXPECT_EQ(reader.read(writer.soon(), nullptr).value()->tag, second->tag);
 }
 
 TEST(Commit, RebasesOnWhateverCameFirst) {

@@ -13,6 +13,7 @@
 
 #include "base/hash.h"
 #include "store/object_store.h"
+#include "store/range.h"
 
 namespace kedge {
 
@@ -28,6 +29,10 @@ class FakeStore final : public ObjectStore {
         continue;
       }
       const auto& [body, info] = at->second;
+      if (request.unless_match == info.tag) {
+        results.push_back(unchanged_blob(request, time_));
+        continue;
+      }
       if (request.offset > body.size()) {
         results.push_back({Code::kInvalid, "range past the end: " + request.key});
         continue;

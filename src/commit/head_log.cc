@@ -76,6 +76,17 @@ Result<HeadPtr> HeadLog::load(Deadline deadline, Features features) {
   return parse_blob(read_one(store_, std::move(request), deadline), key, features);
 }
 
+Result<HeadPtr> HeadLog::revalidate(const HeadPtr& known, Deadline deadline) {
+  const std::string key = path("head");
+  ReadRequest request;
+  request.key = key;
+  request.unless_match = known->tag;
+  Result<Blob> blob = read_one(store_, std::move(request), deadline);
+  if (!blob.ok() || !blob->unchanged) return parse_blob(std::move(blob), key);
+  saw(blob->store_time);
+  return known;
+}
+
 std::vector<Result<HeadPtr>> HeadLog::read_bodies(std::span<const HistoryEntry> entries,
                                                   Deadline deadline) {
   std::vector<ReadRequest> requests(entries.size());
@@ -120,8 +131,9 @@ Result<HeadPtr> HeadLog::newest_body(Deadline deadline) {
   return last;
 }
 
-Result<HeadPtr> HeadLog::read(Deadline deadline) {
-  auto head = load(deadline);
+Result<HeadPtr> HeadLog::read(Deadline deadline, const HeadPtr& known) {
+  const bool tagged = known != nullptr && !known->tag.value.empty() && !known->recovered;
+  auto head = tagged ? revalidate(known, deadline) : load(deadline);
   // Once more, should only the way here have damaged it.
   if (!head.ok() && head.code() == Code::kCorrupt) head = load(deadline);
   if (head.ok() || (head.code() != Code::kCorrupt && head.code() != Code::kNotFound)) return head;

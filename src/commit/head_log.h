@@ -119,10 +119,11 @@ class HeadLog {
   // already, made by somebody else (if an earlier copy of this call made it: Committed).
   CommitOutcome create(const Draft& first, Deadline deadline);
 
-  // The current state: one GET. kNotFound: no head.
-  // kCorrupt: neither the head nor a history body parses. kUnsupported: a required feature is
+  // The current state: one GET, and `known` itself where the store says that it is the head still
+  // (If-None-Match): its times are those of when it was read. `known` may be null. kNotFound: no
+  // head. kCorrupt: neither the head nor a history body parses. kUnsupported: a required feature is
   // unknown, by name.
-  Result<HeadPtr> read(Deadline deadline);
+  Result<HeadPtr> read(Deadline deadline, const HeadPtr& known = nullptr);
   // A retained generation, from the head or its history body. kExpired: not retained any more.
   // kNotFound: never was. kCorrupt: lost, or does not parse.
   Result<HeadPtr> read_generation(std::uint64_t generation, Deadline deadline);
@@ -186,6 +187,8 @@ class HeadLog {
   enum class Features { kKnown, kAny };
   // The head as it is now, without falling back to history. With any features, for its ids only.
   Result<HeadPtr> load(Deadline deadline, Features features = Features::kKnown);
+  // As load, or `known`.
+  Result<HeadPtr> revalidate(const HeadPtr& known, Deadline deadline);
   Result<HeadPtr> parse_blob(Result<Blob> blob, std::string_view key,
                              Features features = Features::kKnown);
   Result<HeadPtr> newest_body(Deadline deadline);

@@ -23,6 +23,7 @@ namespace kedge {
 struct Block {
   Bytes bytes;
   VectorBlock vectors;  // borrows bytes; empty for other pages
+  CodeList codes;       // likewise
 };
 using BlockPtr = std::shared_ptr<const Block>;
 

@@ -7,6 +7,8 @@
 #include "engine/counts.h"
 #include "engine/cursor.h"
 #include "engine/index_impl.h"
+#include "engine/open_tree.h"
+#include "format/attributes.h"
 
 namespace kedge {
 namespace {
@@ -55,11 +57,15 @@ class FileCheck {
       return {};
     }));
     std::uint32_t number = 0;
+    AttributesBuilder attributes;
     KEDGE_TRY(pages(directory.docs, "docs page", [&](ByteView bytes) -> Status {
-      for (const DocsEntry& entry : KEDGE_TRY(parse_docs_page(bytes, number, directory)))
+      for (const DocsEntry& entry : KEDGE_TRY(parse_docs_page(bytes, number, directory))) {
+        if (!directory.attributes.empty()) attributes.add(number, entry.row);
         KEDGE_TRY(is_found(entry.row, number++, keys));
+      }
       return {};
     }));
+    KEDGE_TRY(attribute_pages(std::move(attributes).finish()));
     number = 0;
     KEDGE_TRY(pages(directory.text, "text page", [&](ByteView bytes) -> Status {
       number +=
@@ -67,10 +73,44 @@ class FileCheck {
       return {};
     }));
     number = 0;
-    return pages(directory.vectors, "vector block", [&](ByteView bytes) -> Status {
+    KEDGE_TRY(pages(directory.vectors, "vector block", [&](ByteView bytes) -> Status {
       number += KEDGE_TRY(VectorBlock::parse(bytes, number, directory)).row_count();
       return {};
+    }));
+    number = 0;
+    KEDGE_TRY(pages(directory.refine, "refine block", [&](ByteView bytes) -> Status {
+      KEDGE_TRY(parse_refine_block(bytes, number, directory));
+      number += kCodeBlockRows;
+      return {};
+    }));
+    std::vector<PageRef> runs;
+    std::vector<std::uint32_t> lists;
+    for (std::uint32_t list = 0; list < directory.lists.size(); ++list) {
+      if (directory.lists[list].rows == 0) continue;
+      runs.push_back(directory.list_page(list));
+      lists.push_back(list);
+    }
+    std::size_t next = 0;
+    return pages(runs, "run of codes", [&](ByteView bytes) -> Status {
+      KEDGE_TRY(CodeList::parse(bytes, lists[next++], directory));
+      return {};
     });
+  }
+
+  // The plane is made of the rows, so there is one that is right.
+  Status attribute_pages(const AttributesBuilder::Plane& right) {
+    const std::vector<PageRef>& refs = file_->directory.attributes;
+    if (refs.empty()) return {};
+    std::size_t number = 0;
+    KEDGE_TRY(pages(refs, "attributes page", [&](ByteView bytes) -> Status {
+      const bool same =
+          number < right.pages.size() && std::ranges::equal(bytes, right.pages[number]);
+      if (!same) return bad(str_cat("attributes page ", number, " is not that of its objects"));
+      ++number;
+      return {};
+    }));
+    if (number != right.pages.size()) return bad("attributes pages are missing");
+    return {};
   }
 
   Status is_found(const ObjectRow& row, std::uint32_t number, const std::vector<Bytes>& keys) {
@@ -139,6 +179,23 @@ bool is_of_file(Code code) {
          code == Code::kUnsupported;
 }
 
+Status check_tree(HeadLog& log, const TreeEntry& entry, Deadline deadline) {
+  const Result<Blob> blob = read_one(log.store(),
+                                     {.key = log.path(entry.file_key()),
+                                      .offset = 0,
+                                      .length = {},
+                                      .if_match = {},
+                                      .version_id = {}},
+                                     deadline);
+  if (!blob.ok()) return Error{blob.code(), str_cat(entry.file_key(), ": ", blob.error().message)};
+  if (blob->body.size() != entry.bytes) {
+    return Error{Code::kCorrupt, str_cat(entry.file_key(), ": the file has ", blob->body.size(),
+                                         " bytes, the head says ", entry.bytes)};
+  }
+  const Result<OpenTreePtr> tree = open_tree(entry, blob->body);
+  return tree.ok() ? Status() : Status(tree.error());
+}
+
 // Every live row, in key order, against what the entry of its source counts.
 Status check_counts(PageReader& reader, const SnapshotPtr& snapshot,
                     std::vector<std::string>& damaged, Deadline deadline) {
@@ -180,6 +237,12 @@ Result<std::vector<std::string>> IndexImpl::check_files(Deadline deadline) {
     const std::string name = entry.id.hex();
     const bool named = message.find(name) != std::string::npos;
     damaged.push_back(named ? message : str_cat(entry.file_key(), ": ", message));
+  }
+  for (const TreeEntry& tree : snapshot->state().trees) {
+    const Status sound = check_tree(log_, tree, deadline);
+    if (sound.ok()) continue;
+    if (!is_of_file(sound.code())) return sound.error();
+    damaged.push_back(sound.error().message);
   }
   // What the rows add up to says nothing while some cannot be read.
   if (damaged.empty()) KEDGE_TRY(check_counts(reader_, snapshot, damaged, deadline));

@@ -17,7 +17,7 @@ IndexImpl::IndexImpl(const Environment& environment, IndexOptions options)
       log_(environment.store, options_.prefix, environment.clock, random_, environment.log,
            options_.head, &environment.executor),
       cache_(options_.cache_bytes),
-      reader_(log_, cache_, environment.executor) {}
+      reader_(log_, cache_, options_.disk_cache, environment.executor) {}
 
 Result<HeadPtr> committed_head(CommitOutcome outcome) {
   if (auto* done = std::get_if<Committed>(&outcome)) return done->head;
@@ -63,7 +63,9 @@ SnapshotPtr IndexImpl::current() const {
 }
 
 Result<SnapshotPtr> IndexImpl::latest(Deadline deadline) {
-  auto snapshot = open_newest(KEDGE_TRY(log_.read(deadline)), deadline);
+  const SnapshotPtr known = current();
+  const HeadPtr head = KEDGE_TRY(log_.read(deadline, known == nullptr ? nullptr : known->head()));
+  auto snapshot = open_newest(head, deadline);
   // A head that was replaced, and its files collected, while it was opened: once more.
   if (!snapshot.ok() && snapshot.code() == Code::kExpired)
     snapshot = open_newest(KEDGE_TRY(log_.read(deadline)), deadline);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,11 +24,15 @@
 #include "base/result.h"
 #include "commit/collect.h"
 #include "commit/head_log.h"
+#include "engine/filter.h"
+#include "engine/warm.h"
 #include "format/index_state.h"
 #include "format/rows.h"
 #include "store/object_store.h"
 
 namespace kedge {
+
+class DiskCache;
 
 // What everything runs on; all outlive the index.
 struct Environment {
@@ -42,16 +47,26 @@ struct IndexOptions {
   std::string prefix;  // of the index in the store; "" or ends with '/'
   HeadLogOptions head;
   std::uint64_t cache_bytes = 256ULL << 20;  // blocks and pages kept in memory by this handle
+  DiskCache* disk_cache = nullptr;           // nullptr: none; outlives the index
   // Segments with fewer rows and objects than small_rows are small. A commit merges before it would
   // make more of them than this, or of more than twice small_rows together.
   std::uint32_t max_small_segments = 8;
   std::uint32_t small_rows = 32'768;
-  std::uint32_t max_segment_rows = 65'536;  // merges make none larger, so that one fits memory
-  std::uint64_t max_segment_bytes = 96ULL << 20;  // likewise
-  std::uint64_t merge_window_bytes = 4ULL << 20;  // of rows, or vectors, read ahead by a merge
+  std::uint32_t max_segment_rows = kMaxSegmentRows;  // merges make none larger
+  std::uint64_t max_segment_bytes = 1ULL << 40;      // likewise
+  std::uint64_t merge_window_bytes = 4ULL << 20;     // of chunks read ahead by a merge
+  std::uint32_t tree_rows = 65'536;  // rows without a tree that are made to stand on one
+  std::uint32_t list_rows = 0;       // rows a list of a new tree; 0: by their number
+  // A space of at most so many rows is searched exactly: that costs no more.
+  std::uint64_t few_rows = 4096;
+  std::uint32_t least_tree_rows = 8'192;  // fewer are one list, compacted or not
+  // Of what a build, merge or compaction holds beside the cache. Past it goes to a temporary file.
+  std::uint64_t memory_bytes = 256ULL << 20;
 };
 
-class Segment;  // an opened segment: entry and directory (engine/segment.h)
+class Segment;    // an opened segment: entry and directory (engine/segment.h)
+struct OpenTree;  // engine/open_tree.h
+class Rotation;   // ann/rotation.h
 
 // One generation, opened: head, state, directories, deletes. Readers hold it as long as they like.
 // A segment whose directory or del file is damaged or lost is in it all the same, as such: what
@@ -65,6 +80,11 @@ class Snapshot {
   [[nodiscard]] const SourceEntry* source(std::uint32_t number) const;
   [[nodiscard]] const SourceEntry* source(std::string_view uri) const;
   [[nodiscard]] const Space* space(const Id128& id) const;
+  // nullptr: the snapshot names no such tree, or it is damaged or lost: lists are then scanned
+  // whole.
+  [[nodiscard]] std::shared_ptr<const OpenTree> tree(const Id128& id) const;
+  // Of a space that the snapshot names.
+  [[nodiscard]] std::shared_ptr<const Rotation> rotation(const Id128& space) const;
   // nullptr: the snapshot names no such segment.
   [[nodiscard]] std::shared_ptr<const Segment> segment(const Id128& id) const;
   [[nodiscard]] const std::vector<std::shared_ptr<const Segment>>& segments() const {
@@ -76,6 +96,8 @@ class Snapshot {
   HeadPtr head_;
   IndexState state_;
   std::vector<std::shared_ptr<const Segment>> segments_;  // as in state_.segments
+  std::vector<std::shared_ptr<const OpenTree>> trees_;    // those that could be read
+  std::map<Id128, std::shared_ptr<const Rotation>> rotations_;
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
@@ -127,6 +149,13 @@ struct CommitReport {
 // Returns the tag, or kNotFound. Where it is empty, fails, or names neither, the later read wins.
 using Settle = std::function<Result<std::string>(const ObjectKey&)>;
 
+// What of a hit is completed.
+enum class Detail : std::uint8_t {
+  kRow,        // segment, object number, chunk number and distance: no page beside the rows is read
+  kReference,  // the object, and the chunk's bytes in it
+  kChunk,      // the chunk with lines, context and hashes: on a tree one round more
+};
+
 struct SearchRequest {
   std::vector<float> query;  // dimension of the space, normalised for cosine
   Id128 space;
@@ -137,23 +166,37 @@ struct SearchRequest {
   bool collapse_equal = true;
   std::optional<std::uint32_t> source;
   std::string key_prefix;
+  std::optional<Filter> filter;  // applied before the search
   // A further filter on objects, pure: it may be asked more than once about one. May be empty.
   std::function<bool(const LiveObject&)> accept;
   bool allow_partial = false;  // go on without segments that cannot be read
+  // Every row on the vectors plane. So are the rows of a space that has at most kFewRows, which
+  // costs no more.
+  bool exact = false;
+  double recall = 0.95;      // of the k nearest, on average: how many lists are looked into
+  std::uint32_t probes = 0;  // lists of a tree, instead of `recall`; then also how many rows are
+  std::uint32_t rerank = 0;  // measured on the vectors plane at the end
+  // Anything but kChunk needs collapse_equal off: copies are told by their hashes.
+  Detail detail = Detail::kChunk;
 };
 
 struct Hit {
   LiveObject object;
   ChunkRow chunk;
   std::uint32_t chunk_number = 0;  // 0-based in the object
-  float distance = 0;              // of the metric: cosine 1 - dot; l2 squared; dot negated
-  float score = 0;                 // greater is better: cosine similarity, -distance, dot
+  // Of the metric: cosine 1 - dot; l2 squared; dot negated. Of five bits a dimension unless
+  // SearchResult::exact.
+  float distance = 0;
+  float score = 0;  // greater is better: cosine similarity, -distance, dot
 };
 
 struct SearchTrace {  // --explain
   std::uint32_t rounds = 0;
   std::uint64_t requests = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t hedges = 0;       // requests that were sent a second time, since they were late
+  std::uint64_t disk_blocks = 0;  // from the disk cache
+  std::uint64_t disk_bytes = 0;
   std::uint64_t segments = 0;
   std::uint64_t rows_scanned = 0;
   double seconds = 0;
@@ -161,6 +204,7 @@ struct SearchTrace {  // --explain
 
 struct SearchResult {
   std::vector<Hit> hits;
+  bool exact = false;  // distances are those of the vectors plane
   bool partial = false;
   std::vector<std::string> unreadable;  // why segments were left out, each naming its file
   SearchTrace trace;
@@ -180,6 +224,10 @@ struct RepairReport {
   std::vector<std::string> recovered;      // files newer than that body
   std::vector<std::string> not_recovered;  // what could not be, with the reason
 };
+
+// Whether a commit first merges what must not wait. kLater is for many commits in a row that a
+// compaction ends; past kManySegments it merges all the same.
+enum class Merging : std::uint8_t { kNow, kLater };
 
 class Index {
  public:
@@ -205,14 +253,20 @@ class Index {
   // The snapshot of the last latest(), without a request.
   [[nodiscard]] virtual SnapshotPtr current() const = 0;
 
-  // Exact: scans every row of the space; in order of distance, key and chunk. Two dependent rounds
-  // up to kScanWindow bytes of vectors (with a filter on keys one more; more where many candidates
-  // are copies or not accepted). kInvalid: a query of another dimension, with NaN or infinity, or
-  // zero under cosine. kNotFound: no such space.
-  // kExpired: the snapshot's generation is not retained any more. kCorrupt: a file is damaged or
-  // lost, by name.
+  // In order of distance, key and chunk. By codes two dependent rounds for references (codes;
+  // refine rows and docs pages), one more for rows measured exactly, for chunks on a tree, with a
+  // filter, and with a prefix or conditions on keys. Exact: vectors, then docs and text pages; a
+  // round for each kScanWindow bytes. More where many candidates are copies or not accepted, or
+  // what the filter holds of lies far away. kInvalid: a query of another dimension, with NaN or
+  // infinity, or zero under cosine. kNotFound: no such space. kExpired: the snapshot's generation
+  // is not retained any more. kCorrupt: a file is damaged or lost, by name.
   virtual Result<SearchResult> search(const SnapshotPtr& snapshot, const SearchRequest& request,
                                       Deadline deadline) = 0;
+  // Loads planes of rows whole into memory, codes of all segments first, then refine rows, then
+  // vectors, as far as `max_bytes` go; searches read them there from then on. Gives the bytes that
+  // the snapshot's segments have in memory.
+  virtual Result<std::uint64_t> load(const SnapshotPtr& snapshot, std::uint64_t max_bytes,
+                                     Deadline deadline) = 0;
   // One entry a key, nullopt where nothing is live.
   virtual Result<std::vector<std::optional<LiveObject>>> find(const SnapshotPtr& snapshot,
                                                               std::span<const ObjectKey> keys,
@@ -226,6 +280,11 @@ class Index {
   virtual std::unique_ptr<ObjectCursor> scan(const SnapshotPtr& snapshot, std::uint32_t source,
                                              std::string after) = 0;
 
+  // Reads what searches of the snapshot need into the disk cache, as much as it keeps.
+  // kUnsupported: there is none.
+  virtual Result<WarmReport> warm(const SnapshotPtr& snapshot, const WarmOptions& options,
+                                  Deadline deadline) = 0;
+
   // ---- writing
   // One commit of all intents (at most kMaxIntents, of distinct keys, of sources of one space: that
   // of their recipe, or the only one) and edits. Old versions are looked up and deletes derived
@@ -234,9 +293,13 @@ class Index {
   // of a put is not in the index (any more). kInvalid: a row that breaks a limit, by key. kExpired;
   // as the store's.
   virtual Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
-                                      const Settle& settle, Deadline deadline) = 0;
+                                      const Settle& settle, Deadline deadline,
+                                      Merging merging = Merging::kNow) = 0;
   // Merges what is due (small segments, over 20 % dead), at most `max_merges`; how many were done.
   virtual Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) = 0;
+  // Makes one segment of each space's, on a tree where it has rows enough for one; `again` also
+  // where there is nothing to gain but a new tree. How many spaces were rewritten.
+  virtual Result<std::uint64_t> compact(bool again, Deadline deadline) = 0;
   // Ends the index: the head is swapped for a dropped one; collect() then removes the files.
   virtual Status drop(Deadline deadline) = 0;
   virtual Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) = 0;
@@ -254,6 +317,7 @@ class Index {
   virtual HeadLog& log() = 0;
 };
 
+inline constexpr std::size_t kManySegments = 192;
 inline constexpr std::size_t kMaxIntents = 65'536;
 inline constexpr std::size_t kMaxHits = 100'000;
 // How long an absence is remembered after it was proven, by the store's clock.

@@ -1,5 +1,5 @@
 // The index as one class over files by task: opening (snapshot.cc), reading (lookup.cc, scan.cc,
-// search.cc, cursor.cc), writing (writer.cc, state_draft.cc), merging (merge.cc), checking
+// search.cc, cursor.cc, warm.cc), writing (writer.cc, state_draft.cc), merging (merge.cc), checking
 // (check.cc, repair.cc).
 #pragma once
 
@@ -11,7 +11,9 @@
 
 #include "engine/block_cache.h"
 #include "engine/index.h"
+#include "engine/merge_plan.h"
 #include "engine/page_reader.h"
+#include "engine/probe.h"
 #include "engine/segment.h"
 
 namespace kedge {
@@ -39,6 +41,8 @@ class IndexImpl final : public Index {
   [[nodiscard]] SnapshotPtr current() const override;
   Result<SearchResult> search(const SnapshotPtr& snapshot, const SearchRequest& request,
                               Deadline deadline) override;
+  Result<std::uint64_t> load(const SnapshotPtr& snapshot, std::uint64_t max_bytes,
+                             Deadline deadline) override;
   Result<std::vector<std::optional<LiveObject>>> find(const SnapshotPtr& snapshot,
                                                       std::span<const ObjectKey> keys,
                                                       Deadline deadline) override;
@@ -48,9 +52,12 @@ class IndexImpl final : public Index {
                                      Deadline deadline) override;
   std::unique_ptr<ObjectCursor> scan(const SnapshotPtr& snapshot, std::uint32_t source,
                                      std::string after) override;
+  Result<WarmReport> warm(const SnapshotPtr& snapshot, const WarmOptions& options,
+                          Deadline deadline) override;
   Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
-                              const Settle& settle, Deadline deadline) override;
+                              const Settle& settle, Deadline deadline, Merging merging) override;
   Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) override;
+  Result<std::uint64_t> compact(bool again, Deadline deadline) override;
   Status drop(Deadline deadline) override;
   Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) override;
   Result<CollectReport> collect(const CollectOptions& options, Deadline deadline) override;
@@ -68,6 +75,7 @@ class IndexImpl final : public Index {
   [[nodiscard]] const Environment& environment() const { return environment_; }
   [[nodiscard]] const IndexOptions& options() const { return options_; }
   [[nodiscard]] PageReader& reader() { return reader_; }
+  [[nodiscard]] ProbeScratchPool& scratch() { return scratch_; }
   [[nodiscard]] Id128 random_id() { return Id128::random(random_); }
   // After a commit of our own: opens its head and makes it current.
   Result<CommitReport> take(CommitOutcome outcome, CommitReport report, Deadline deadline);
@@ -75,8 +83,7 @@ class IndexImpl final : public Index {
  private:
   // Merges small segments if one more would be too many; whether it did.
   Result<bool> make_room(const SnapshotPtr& base, Deadline deadline);
-  Result<bool> merge(const SnapshotPtr& snapshot, std::vector<SegmentPtr> inputs,
-                     Deadline deadline);
+  Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline);
 
   Environment environment_;
   IndexOptions options_;
@@ -84,6 +91,7 @@ class IndexImpl final : public Index {
   HeadLog log_;
   BlockCache cache_;
   PageReader reader_;
+  ProbeScratchPool scratch_;
   mutable std::mutex mutex_;
   SnapshotPtr current_;
 };

@@ -250,28 +250,39 @@ KeyRange range_of(std::uint32_t source, std::string_view prefix) {
   return {.begin = std::move(begin), .end = std::move(end)};
 }
 
-Result<std::vector<std::vector<NumberRange>>> number_ranges(PageReader& reader, const Head& head,
-                                                            std::span<const SegmentPtr> segments,
-                                                            std::span<const KeyRange> ranges,
-                                                            SearchTrace* trace, Deadline deadline) {
+Result<std::vector<FoundRange>> find_ranges(PageReader& reader, const Head& head,
+                                            std::span<const SegmentPtr> segments,
+                                            std::span<const KeyRange> ranges, SearchTrace* trace,
+                                            Deadline deadline) {
   std::vector<BoundQuery> queries;  // begin and end of each, one after the other
-  std::vector<std::size_t> of;      // position of the segment of each pair
+  std::vector<FoundRange> out;      // of each pair
   for (std::size_t s = 0; s < segments.size(); ++s) {
-    for (const KeyRange& range : ranges) {
+    for (std::size_t r = 0; r < ranges.size(); ++r) {
+      const KeyRange& range = ranges[r];
       if (!overlaps(segments[s]->entry(), range)) continue;
       if (segments[s]->damage()) return *segments[s]->damage();
       queries.push_back({.segment = segments[s].get(), .bound = range.begin});
       // Where there is no end, what is longer than any key and above all of them.
       queries.push_back({.segment = segments[s].get(),
                          .bound = range.end ? *range.end : std::string(kMaxObjectKey + 5, '\xFF')});
-      of.push_back(s);
+      out.push_back({s, r, {}});
     }
   }
   KEDGE_TRY(find_bounds(reader, head, queries, trace, deadline));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i].numbers = {queries[2 * i].number, queries[2 * i + 1].number};
+  std::erase_if(out, [](const FoundRange& f) { return f.numbers.begin >= f.numbers.end; });
+  return out;
+}
+
+Result<std::vector<std::vector<NumberRange>>> number_ranges(PageReader& reader, const Head& head,
+                                                            std::span<const SegmentPtr> segments,
+                                                            std::span<const KeyRange> ranges,
+                                                            SearchTrace* trace, Deadline deadline) {
   std::vector<std::vector<NumberRange>> out(segments.size());
-  for (std::size_t i = 0; i < of.size(); ++i) {
-    const NumberRange found{queries[2 * i].number, queries[2 * i + 1].number};
-    if (found.begin < found.end) out[of[i]].push_back(found);
+  for (const FoundRange& found :
+       KEDGE_TRY(find_ranges(reader, head, segments, ranges, trace, deadline))) {
+    out[found.segment].push_back(found.numbers);
   }
   return out;
 }

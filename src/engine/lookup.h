@@ -52,6 +52,17 @@ struct NumberRange {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
 };
+// What of a segment lies in a range, both by their position in the lists given.
+struct FoundRange {
+  std::size_t segment = 0;
+  std::size_t range = 0;
+  NumberRange numbers;  // not empty
+};
+// As number_ranges(), of ranges in any order that may overlap; by segment, then range.
+Result<std::vector<FoundRange>> find_ranges(PageReader& reader, const Head& head,
+                                            std::span<const SegmentPtr> segments,
+                                            std::span<const KeyRange> ranges, SearchTrace* trace,
+                                            Deadline deadline);
 // What of each segment lies in the ranges (which are disjoint and increasing), as find_bounds()
 // finds it. Fails with the damage of a segment that may hold some.
 Result<std::vector<std::vector<NumberRange>>> number_ranges(PageReader& reader, const Head& head,

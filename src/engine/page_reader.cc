@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "base/strings.h"
@@ -44,47 +45,126 @@ std::vector<Range> coalesce(std::span<const PageWant> wants,
   return out;
 }
 
-// A checked page as it is kept. `body` begins at `begin` of the file.
+Error named(const PageWant& want, const Error& error) {
+  return {error.code, str_cat(want.file->key, ": ", error.message)};
+}
+
+// A checked page as it is kept.
+Result<BlockPtr> parse_block(const PageWant& want, Bytes bytes) {
+  auto block = std::make_shared<Block>();
+  block->bytes = std::move(bytes);
+  KEDGE_TRY(parse_rows(want, block->bytes, &block->vectors, &block->codes));
+  return BlockPtr(std::move(block));
+}
+
+// A page of an answer, checked. `body` begins at `begin` of the file.
 Result<BlockPtr> enter(const PageWant& want, ByteView body, std::uint64_t begin) {
   const std::uint64_t at = want.page.offset - begin;
-  const auto named = [&](const Error& error) {
-    return Error{error.code, str_cat(want.file->key, ": ", error.message)};
-  };
   if (at + want.page.size > body.size()) {
-    return named({Code::kCorrupt,
-                  str_cat(want.what, " at offset ", want.page.offset, ": the file is cut short")});
+    return named(want, {Code::kCorrupt, str_cat(want.what, " at offset ", want.page.offset,
+                                                ": the file is cut short")});
   }
   const ByteView bytes = body.subspan(at, want.page.size);
   if (const Status sound = check_page(want.page, bytes, want.what); !sound.ok())
-    return named(sound.error());
-  auto block = std::make_shared<Block>();
-  block->bytes.assign(bytes.begin(), bytes.end());
-  if (want.first_row) {
-    Result<VectorBlock> vectors =
-        VectorBlock::parse(block->bytes, *want.first_row, want.file->directory);
-    if (!vectors.ok()) return named(vectors.error());
-    block->vectors = *vectors;
-  }
-  return BlockPtr(std::move(block));
+    return named(want, sound.error());
+  return parse_block(want, Bytes(bytes.begin(), bytes.end()));
 }
 
 }  // namespace
 
+RequestCount count_requests(std::span<const PageWant> wants) {
+  std::vector<std::size_t> order(wants.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    if (wants[a].file->id != wants[b].file->id) return wants[a].file->id < wants[b].file->id;
+    return wants[a].page.offset < wants[b].page.offset;
+  });
+  RequestCount out;
+  for (const Range& range : coalesce(wants, order)) {
+    ++out.requests;
+    out.bytes += range.end - range.begin;
+  }
+  return out;
+}
+
+BlockName block_name(const Id128& file, const PageRef& page) {
+  return {.file = file, .offset = page.offset, .size_bytes = page.size, .crc = page.crc};
+}
+
 PageWant docs_want(const Segment& segment, std::size_t page) {
-  return {segment.file().get(), segment.directory().docs[page], "docs page"};
+  return {segment.file().get(), segment.directory().docs[page], "docs page", {}, 0};
 }
 
 PageWant text_want(const Segment& segment, std::size_t page) {
-  return {segment.file().get(), segment.directory().text[page], "text page"};
+  return {segment.file().get(), segment.directory().text[page], "text page", {}, 0};
 }
 
 PageWant keys_want(const Segment& segment, std::size_t page) {
-  return {segment.file().get(), segment.directory().keys[page], "keys page"};
+  return {segment.file().get(), segment.directory().keys[page], "keys page", {}, 0};
+}
+
+PageWant attributes_want(const Segment& segment, std::size_t page) {
+  return {segment.file().get(), segment.directory().attributes[page], "attributes page", {}, 0};
 }
 
 PageWant vectors_want(const Segment& segment, std::size_t block) {
   return {segment.file().get(), segment.directory().vectors[block], "vector block",
-          static_cast<std::uint32_t>(block * kVectorBlockRows)};
+          PageWant::Rows::kVectors, static_cast<std::uint32_t>(block * kVectorBlockRows)};
+}
+
+PageWant codes_want(const Segment& segment, std::uint32_t list) {
+  return {segment.file().get(), segment.directory().list_page(list), "run of codes",
+          PageWant::Rows::kCodes, list};
+}
+
+PageWant refine_want(const Segment& segment, std::size_t block) {
+  return {segment.file().get(), segment.directory().refine[block], "refine block",
+          PageWant::Rows::kRefine, static_cast<std::uint32_t>(block * kCodeBlockRows)};
+}
+
+std::vector<PageWant> plane_wants(const Segment& segment, Plane plane) {
+  const SegmentDirectory& directory = segment.directory();
+  std::vector<PageWant> out;
+  if (plane == Plane::kCodes) {
+    for (std::uint32_t list = 0; list < directory.lists.size(); ++list) {
+      if (directory.lists[list].rows > 0) out.push_back(codes_want(segment, list));
+    }
+    return out;
+  }
+  constexpr struct {
+    Plane plane;
+    std::vector<PageRef> SegmentDirectory::*pages;
+    PageWant (*want)(const Segment&, std::size_t);
+  } kPlanes[] = {{Plane::kDocs, &SegmentDirectory::docs, docs_want},
+                 {Plane::kKeys, &SegmentDirectory::keys, keys_want},
+                 {Plane::kAttributes, &SegmentDirectory::attributes, attributes_want},
+                 {Plane::kRefine, &SegmentDirectory::refine, refine_want},
+                 {Plane::kVectors, &SegmentDirectory::vectors, vectors_want},
+                 {Plane::kText, &SegmentDirectory::text, text_want}};
+  for (const auto& one : kPlanes) {
+    if (one.plane != plane) continue;
+    for (std::size_t page = 0; page < (directory.*one.pages).size(); ++page)
+      out.push_back(one.want(segment, page));
+  }
+  return out;
+}
+
+Status parse_rows(const PageWant& want, ByteView bytes, VectorBlock* vectors, CodeList* codes) {
+  const SegmentDirectory& directory = want.file->directory;
+  Status sound;
+  if (want.rows == PageWant::Rows::kVectors) {
+    const Result<VectorBlock> parsed = VectorBlock::parse(bytes, want.first, directory);
+    if (parsed.ok()) *vectors = *parsed;
+    sound = parsed.ok() ? Status() : Status(parsed.error());
+  } else if (want.rows == PageWant::Rows::kCodes) {
+    const Result<CodeList> parsed = CodeList::parse(bytes, want.first, directory);
+    if (parsed.ok()) *codes = *parsed;
+    sound = parsed.ok() ? Status() : Status(parsed.error());
+  } else if (want.rows == PageWant::Rows::kRefine) {
+    sound = parse_refine_block(bytes, want.first, directory);
+  }
+  if (sound.ok()) return {};
+  return Error{sound.code(), str_cat(want.file->key, ": ", sound.error().message)};
 }
 
 std::vector<Result<BlockPtr>> PageReader::read(const Head& head, std::span<const PageWant> wants,
@@ -107,12 +187,14 @@ std::vector<Result<BlockPtr>> PageReader::read(const Head& head, std::span<const
   std::vector<std::size_t> distinct;
   std::unique_copy(missing.begin(), missing.end(), std::back_inserter(distinct),
                    [&](std::size_t a, std::size_t b) { return same_page(wants[a], wants[b]); });
-  fetch(head, wants, distinct, out, trace, deadline);
+  const std::vector<std::size_t> absent = find_on_disk(wants, distinct, out, trace);
+  if (!absent.empty()) fetch(head, wants, absent, out, trace, deadline);
   std::vector<std::size_t> again;
-  for (const std::size_t i : distinct) {
+  for (const std::size_t i : absent) {
     if (!out[i].ok() && out[i].code() == Code::kCorrupt) again.push_back(i);
   }
   if (!again.empty()) fetch(head, wants, again, out, trace, deadline);
+  keep_on_disk(wants, absent, out, keep);
   std::vector<BlockCache::Entry> fresh;
   for (const std::size_t i : distinct) {
     if (out[i].ok()) fresh.push_back({keys[i], *out[i]});
@@ -127,6 +209,44 @@ std::vector<Result<BlockPtr>> PageReader::read(const Head& head, std::span<const
     }
   }
   return out;
+}
+
+std::vector<std::size_t> PageReader::find_on_disk(std::span<const PageWant> wants,
+                                                  const std::vector<std::size_t>& missing,
+                                                  std::vector<Result<BlockPtr>>& out,
+                                                  SearchTrace* trace) {
+  if (disk_ == nullptr) return missing;
+  std::vector<BlockName> names;
+  names.reserve(missing.size());
+  for (const std::size_t i : missing) names.push_back(block_name(wants[i].file->id, wants[i].page));
+  std::vector<std::optional<Bytes>> found = disk_->find(names);
+  executor_.parallel_for(missing.size(), [&](std::size_t m) {
+    const std::size_t i = missing[m];
+    if (found[m]) out[i] = parse_block(wants[i], *std::move(found[m]));
+  });
+  std::vector<std::size_t> absent;
+  for (const std::size_t i : missing) {
+    // An error: the checksum holds, and yet it cannot be read. The store's copy decides.
+    if (!out[i].ok() || *out[i] == nullptr) {
+      absent.push_back(i);
+    } else if (trace != nullptr) {
+      ++trace->disk_blocks;
+      trace->disk_bytes += (*out[i])->bytes.size();
+    }
+  }
+  return absent;
+}
+
+void PageReader::keep_on_disk(std::span<const PageWant> wants,
+                              const std::vector<std::size_t>& fetched,
+                              const std::vector<Result<BlockPtr>>& out, Keep keep) {
+  if (disk_ == nullptr || keep == Keep::kNever) return;
+  std::vector<BlockEntry> entries;
+  for (const std::size_t i : fetched) {
+    if (!out[i].ok()) continue;
+    entries.push_back({block_name(wants[i].file->id, wants[i].page), (*out[i])->bytes});
+  }
+  disk_->insert(entries, keep == Keep::kAlways ? MakeRoom::kOldest : MakeRoom::kIdle);
 }
 
 void PageReader::fetch(const Head& head, std::span<const PageWant> wants,
@@ -152,7 +272,10 @@ void PageReader::fetch(const Head& head, std::span<const PageWant> wants,
   for (std::size_t r = 0; r < ranges.size(); ++r) {
     const Range& range = ranges[r];
     if (blobs[r].ok()) {
-      if (trace != nullptr) trace->bytes += blobs[r]->body.size();
+      if (trace != nullptr) {
+        trace->bytes += blobs[r]->body.size();
+        trace->hedges += blobs[r]->hedged ? 1 : 0;
+      }
       for (const std::size_t i : range.wants) pages.emplace_back(r, i);
       continue;
     }

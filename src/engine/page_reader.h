@@ -1,9 +1,9 @@
-// Reads pages of segments: from the cache, and what is missing in one round of coalesced ranges.
-// Every page is checked against its CRC-32C once, when it enters memory.
+// Reads pages of segments: from memory, from the disk cache where there is one, and what is missing
+// in one round of coalesced ranges. Every page is checked against its CRC-32C when it enters
+// memory.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -14,6 +14,7 @@
 #include "engine/block_cache.h"
 #include "engine/index.h"
 #include "engine/segment.h"
+#include "store/disk_cache.h"
 
 namespace kedge {
 
@@ -21,26 +22,45 @@ struct PageWant {
   const SegmentFile* file = nullptr;
   PageRef page;
   std::string_view what;  // "docs page", for messages
-  std::optional<std::uint32_t> first_row =
-      std::nullopt;  // of a block of vectors: parsed as it enters memory
+  // Pages of rows are parsed as they enter memory.
+  enum class Rows : std::uint8_t { kNone, kCodes, kRefine, kVectors };
+  Rows rows = Rows::kNone;
+  std::uint32_t first = 0;  // the list; else the first row
 };
 
 // Pages by their number in the plane.
 PageWant docs_want(const Segment& segment, std::size_t page);
 PageWant text_want(const Segment& segment, std::size_t page);
 PageWant keys_want(const Segment& segment, std::size_t page);
+PageWant attributes_want(const Segment& segment, std::size_t page);
 PageWant vectors_want(const Segment& segment, std::size_t block);
+PageWant codes_want(const Segment& segment, std::uint32_t list);  // of a list with rows
+PageWant refine_want(const Segment& segment, std::size_t block);
+// Every page of a plane, in the order of the file; none of a damaged segment.
+std::vector<PageWant> plane_wants(const Segment& segment, Plane plane);
+// Parses a page of rows whose checksum was right; kCorrupt by the file's name.
+Status parse_rows(const PageWant& want, ByteView bytes, VectorBlock* vectors, CodeList* codes);
 
 inline constexpr std::uint64_t kMaxGap = 128 * 1024;    // bytes read for nothing, to save a request
 inline constexpr std::uint64_t kMaxRange = 8ULL << 20;  // one request
 // Pages asked for in one call, for callers that want many: what they hold beside the cache.
 inline constexpr std::uint64_t kMaxWindow = 64ULL << 20;
 
+// What reading them costs in one round, where none is known yet; `wants` in any order.
+struct RequestCount {
+  std::uint64_t requests = 0, bytes = 0;
+};
+RequestCount count_requests(std::span<const PageWant> wants);
+
+// The name under which the disk cache has a page.
+BlockName block_name(const Id128& file, const PageRef& page);
+
 // Threads: any.
 class PageReader {
  public:
-  PageReader(HeadLog& log, BlockCache& cache, Executor& executor)
-      : log_(log), cache_(cache), executor_(executor) {}
+  // `disk`: nullptr for none. All outlive the reader.
+  PageReader(HeadLog& log, BlockCache& cache, DiskCache* disk, Executor& executor)
+      : log_(log), cache_(cache), disk_(disk), executor_(executor) {}
 
   // One result or error a want, in order. `trace` gets the round, requests and bytes that were
   // needed. A page that fails its check is read once more, should only the way here have damaged
@@ -57,12 +77,19 @@ class PageReader {
   void begin_scan() { cache_.begin_scan(); }
 
  private:
+  // Which of `missing` are not on the disk either.
+  std::vector<std::size_t> find_on_disk(std::span<const PageWant> wants,
+                                        const std::vector<std::size_t>& missing,
+                                        std::vector<Result<BlockPtr>>& out, SearchTrace* trace);
+  void keep_on_disk(std::span<const PageWant> wants, const std::vector<std::size_t>& fetched,
+                    const std::vector<Result<BlockPtr>>& out, Keep keep);
   void fetch(const Head& head, std::span<const PageWant> wants,
              const std::vector<std::size_t>& missing, std::vector<Result<BlockPtr>>& out,
              SearchTrace* trace, Deadline deadline);
 
   HeadLog& log_;
   BlockCache& cache_;
+  DiskCache* disk_;
   Executor& executor_;
 };
 

@@ -16,6 +16,7 @@
 #include "engine/index_impl.h"
 #include "engine/state_draft.h"
 #include "engine/versions.h"
+#include "format/tree_file.h"
 
 namespace kedge {
 namespace {
@@ -42,6 +43,7 @@ class Repair {
     IndexState state = KEDGE_TRY(IndexState::parse(body->envelope.payload));
     const std::vector<NewFile> files = KEDGE_TRY(list(*body));
     KEDGE_TRY(add_segments(state, files));
+    KEDGE_TRY(add_trees(state));
     KEDGE_TRY(drop_damaged(*body, state));
     Head all = *body;
     all.envelope.payload = state.encode();
@@ -70,7 +72,7 @@ class Repair {
   // Segments and del files that the body does not name and that are not older than it.
   Result<std::vector<NewFile>> list(const Head& body) {
     std::vector<NewFile> found;
-    for (const std::string_view folder : {"seg/", "del/"}) {
+    for (const std::string_view folder : {"seg/", "del/", "tree/"}) {
       const std::string prefix = index_.log().path(folder);
       const std::unique_ptr<Listing> listing = index_.log().store().list(prefix, "");
       while (true) {
@@ -80,8 +82,9 @@ class Repair {
           NewFile file{.key = info.key.substr(index_.log().prefix().size()),
                        .size = info.size,
                        .last_modified = info.last_modified};
-          const bool ours =
-              matches_shape(file.key, "seg/{hh}/{32}") || matches_shape(file.key, "del/{32}-{32}");
+          const bool ours = matches_shape(file.key, "seg/{hh}/{32}") ||
+                            matches_shape(file.key, "del/{32}-{32}") ||
+                            matches_shape(file.key, "tree/{32}");
           const auto& named = body.envelope.files;
           const bool known = std::any_of(named.begin(), named.end(),
                                          [&](const FileRef& ref) { return ref.key == file.key; });
@@ -135,6 +138,54 @@ class Repair {
       state.segments.insert(state.segments.begin(), *std::move(entry));
       report_.recovered.push_back(file.key);
     }
+    return {};
+  }
+
+  // Trees that recovered segments stand on. How many lists to look into nobody knows any more: all,
+  // until a compaction makes a new one.
+  Status add_trees(IndexState& state) {
+    std::vector<SegmentEntry> kept;
+    for (SegmentEntry& segment : state.segments) {
+      Status named;
+      if (!segment.tree.is_zero() && state.tree(segment.tree) == nullptr)
+        named = add_tree(state, segment);
+      if (named.ok()) {
+        kept.push_back(std::move(segment));
+        continue;
+      }
+      const Code code = named.code();
+      if (code != Code::kCorrupt && code != Code::kNotFound && code != Code::kExhausted)
+        return named;
+      give_up(segment.file_key(), named.error());
+      std::erase(report_.recovered, segment.file_key());
+    }
+    state.segments = std::move(kept);
+    return {};
+  }
+
+  Status add_tree(IndexState& state, const SegmentEntry& segment) {
+    TreeEntry entry;
+    entry.id = segment.tree;
+    entry.space = segment.space;
+    const Blob blob = KEDGE_TRY(read_one(index_.log().store(),
+                                         {.key = index_.log().path(entry.file_key()),
+                                          .offset = 0,
+                                          .length = {},
+                                          .if_match = {},
+                                          .version_id = {}},
+                                         deadline_));
+    const TreeBody body = KEDGE_TRY(parse_tree(blob.body, entry.id));
+    if (body.space != entry.space)
+      return {Code::kCorrupt, str_cat(entry.file_key(), ": is of another space")};
+    const auto of_space =
+        std::count_if(state.trees.begin(), state.trees.end(),
+                      [&](const TreeEntry& tree) { return tree.space == entry.space; });
+    if (of_space >= 2) return {Code::kExhausted, "its space has two trees already"};
+    entry.bytes = blob.body.size();
+    entry.leaves = body.leaves();
+    entry.rows = segment.rows;
+    state.trees.push_back(entry);
+    report_.recovered.push_back(entry.file_key());
     return {};
   }
 

@@ -9,31 +9,36 @@
 #include "engine/lookup.h"
 #include "engine/page_reader.h"
 #include "engine/segment.h"
+#include "engine/top_rows.h"
+#include "format/object_bitmap.h"
 #include "format/space.h"
 
 namespace kedge {
 
+// A segment with what of it is in the scope of a search.
 struct ScanSegment {
   SegmentPtr segment;               // not damaged, with rows
   std::vector<NumberRange> ranges;  // of objects; increasing, disjoint, not empty
+  // A bit an object, set for those that are dead or out of scope: the segment's own, or `narrowed`.
+  const std::uint64_t* excluded = nullptr;
+  std::vector<std::uint64_t> narrowed;
+  std::uint64_t in_scope = 0;  // objects, without dead ones
 };
+// Everything, the ranges, or the objects of the set that live; of the last, with none in scope
+// where none do.
+ScanSegment whole_segment(SegmentPtr segment);
+ScanSegment part_of_segment(SegmentPtr segment, std::vector<NumberRange> ranges);
+ScanSegment objects_of_segment(SegmentPtr segment, const ObjectBitmap& objects);
 
-struct ScanQuery {
+struct ExactScan {
   std::span<const float> vector;
   const Space& space;
   bool by_object = false;  // only the nearest row of each object, of equal ones the first
 };
 
-struct ScanCandidate {
-  float distance = 0;         // never NaN
-  std::uint32_t segment = 0;  // position in the list given
-  std::uint32_t row = 0;
-  std::uint32_t object = 0;
-};
-
 struct ScanResult {
-  std::vector<ScanCandidate> candidates;  // of segments that were read to the end
-  std::vector<Error> errors;              // one for each segment that was not
+  std::vector<RowHit> rows;   // in any order, of segments that were read to the end
+  std::vector<Error> errors;  // one for each segment that was not
 };
 
 // What one round of the scan reads: the memory that it takes beside the cache.
@@ -41,7 +46,7 @@ inline constexpr std::uint64_t kScanWindow = 128ULL << 20;
 
 // One round for each kScanWindow bytes.
 ScanResult scan_segments(PageReader& reader, Executor& executor, const Head& head,
-                         std::span<const ScanSegment> segments, const ScanQuery& query,
+                         std::span<const ScanSegment> segments, const ExactScan& query,
                          SearchTrace* trace, Deadline deadline);
 
 }  // namespace kedge

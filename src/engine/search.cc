@@ -1,6 +1,6 @@
-// Exact search: every live row of the space is scanned (scan.cc). Round A reads the vector blocks,
-// round B the docs and text pages of the best candidates; a filter by key costs one round before.
-// What is in the cache costs no round.
+// A search: which segments and objects are in scope, the nearest of their rows by codes (probe.cc)
+// or exactly (scan.cc), and the docs and text pages that make hits of them. What is in the cache
+// costs no round.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "engine/filter_eval.h"
 #include "engine/index_impl.h"
 #include "engine/lookup.h"
+#include "engine/probe.h"
 #include "engine/scan.h"
 
 namespace kedge {
@@ -25,24 +27,34 @@ class Query {
     Clock& clock = index_.environment().clock;
     const Duration began = clock.monotonic();
     KEDGE_TRY(check());
-    std::vector<ScanSegment> segments = KEDGE_TRY(choose_segments());
-    out_.trace.segments = segments.size();
-    KEDGE_TRY(scan(std::move(segments)));
+    KEDGE_TRY(choose_segments());
+    out_.trace.segments = segments_.size();
     // Some of the best may be copies or not wanted: a few more are looked at in the same round.
     std::size_t count = request_.k;
     if (request_.collapse_equal || request_.accept) count += request_.k / 2 + 8;
-    while (out_.hits.size() < request_.k && !pool_.empty()) {
-      KEDGE_TRY(take_best(count));
-      count *= 2;
+    double share = share_;
+    while (true) {
+      KEDGE_TRY(find_rows(count, share));
+      if (!enough_) {
+        share /= 2;
+        continue;
+      }
+      KEDGE_TRY(take_hits(count));
+      if (out_.hits.size() == request_.k || all_) break;
+      // Too few, and there may be more: once more, among more rows in more lists.
+      count *= 4;
+      share /= 4;
+      out_.hits.clear();
+      shown_.clear();
     }
     out_.trace.seconds = std::chrono::duration<double>(clock.monotonic() - began).count();
     return std::move(out_);
   }
 
  private:
-  // A candidate with its pages read.
+  // A row with its pages read.
   struct Item {
-    ScanCandidate candidate;
+    RowHit row;
     Hit hit;
     bool wanted = true;
   };
@@ -61,6 +73,10 @@ class Query {
       return {Code::kInvalid, "the query holds NaN or infinity, or is too large"};
     if (request_.k == 0 || request_.k > kMaxHits)
       return {Code::kInvalid, str_cat("k is ", request_.k, ", not 1 to ", kMaxHits)};
+    if (!(request_.recall > 0 && request_.recall <= 1))
+      return {Code::kInvalid, "recall is not above 0 and at most 1"};
+    if (request_.detail != Detail::kChunk && request_.collapse_equal)
+      return {Code::kInvalid, "copies are told by the hashes of chunks, which were not asked for"};
     query_ = request_.query;
     if (space_->metric != Metric::kCosine) return {};
     if (norm == 0) return {Code::kInvalid, "the query is zero, which has no direction"};
@@ -81,7 +97,26 @@ class Query {
   }
 
   // The segments of the space with what of each is in the scope of the filter.
-  Result<std::vector<ScanSegment>> choose_segments() {
+  Status choose_segments() {
+    std::vector<ScanSegment> chosen = KEDGE_TRY(segments_in_scope());
+    std::uint64_t objects = 0;
+    for (const SegmentPtr& segment : snapshot_->segments()) {
+      const SegmentEntry& entry = segment->entry();
+      if (entry.space == request_.space && entry.rows > 0 && !segment->damage())
+        objects += entry.objects - entry.dead_objects();
+    }
+    if (request_.filter) chosen = KEDGE_TRY(apply_filter(std::move(chosen)));
+    std::uint64_t in_scope = 0;
+    for (const ScanSegment& segment : chosen) {
+      rows_ += segment.segment->directory().rows;
+      in_scope += segment.in_scope;
+    }
+    if (objects > 0) share_ = static_cast<double>(in_scope) / static_cast<double>(objects);
+    segments_ = std::move(chosen);
+    return {};
+  }
+
+  Result<std::vector<ScanSegment>> segments_in_scope() {
     std::vector<SegmentPtr> segments;
     for (const SegmentPtr& segment : snapshot_->segments()) {
       if (segment->entry().space != request_.space || segment->entry().rows == 0) continue;
@@ -93,8 +128,7 @@ class Query {
     }
     std::vector<ScanSegment> chosen;
     if (!request_.source && request_.key_prefix.empty()) {
-      for (const SegmentPtr& segment : segments)
-        chosen.push_back({segment, {{0, segment->directory().objects}}});
+      for (const SegmentPtr& segment : segments) chosen.push_back(whole_segment(segment));
       return chosen;
     }
     std::vector<KeyRange> scope;
@@ -113,26 +147,106 @@ class Query {
         continue;
       }
       for (std::size_t i = 0; i < some.size(); ++i) {
-        if (!(*ranges)[i].empty()) chosen.push_back({some[i], std::move((*ranges)[i])});
+        if (!(*ranges)[i].empty())
+          chosen.push_back(part_of_segment(some[i], std::move((*ranges)[i])));
       }
     }
     return chosen;
   }
 
-  Status scan(std::vector<ScanSegment> segments) {
-    segments_ = std::move(segments);
-    const ScanQuery query{
-        .vector = query_, .space = *space_, .by_object = request_.group_by_object};
-    ScanResult found = scan_segments(index_.reader(), index_.environment().executor,
-                                     *snapshot_->head(), segments_, query, &out_.trace, deadline_);
-    for (const Error& error : found.errors) KEDGE_TRY(leave_out(error));
-    pool_ = std::move(found.candidates);
+  // What the filter holds of: segments where it holds of nothing are left out.
+  Result<std::vector<ScanSegment>> apply_filter(std::vector<ScanSegment> chosen) {
+    std::vector<ScanSegment> out;
+    const std::size_t step = request_.allow_partial ? 1 : std::max<std::size_t>(chosen.size(), 1);
+    for (std::size_t first = 0; first < chosen.size(); first += step) {
+      const auto some = std::span(chosen).subspan(first, step);
+      std::vector<SegmentPtr> segments;
+      for (const ScanSegment& segment : some) segments.push_back(segment.segment);
+      const auto found = matching(index_.reader(), *snapshot_->head(), snapshot_->state().sources,
+                                  segments, *request_.filter, &out_.trace, deadline_);
+      if (!found.ok()) {
+        if (found.code() == Code::kInvalid) return found.error();
+        KEDGE_TRY(leave_out(found.error()));
+        continue;
+      }
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        ObjectBitmap scope((*found)[i].size());
+        for (const NumberRange& range : some[i].ranges) scope.add({range.begin, range.end});
+        scope.intersect((*found)[i]);
+        ScanSegment segment = objects_of_segment(some[i].segment, scope);
+        if (segment.in_scope > 0) out.push_back(std::move(segment));
+      }
+    }
+    return out;
+  }
+
+  // Fills pool_ with the nearest `count` rows or more, all_ if that is every row in scope.
+  Status find_rows(std::size_t count, double share) {
+    std::vector<Error> errors;
+    if (request_.exact || rows_ <= index_.options().few_rows) {
+      const ExactScan query{
+          .vector = query_, .space = *space_, .by_object = request_.group_by_object};
+      ScanResult found =
+          scan_segments(index_.reader(), index_.environment().executor, *snapshot_->head(),
+                        segments_, query, &out_.trace, deadline_);
+      pool_ = std::move(found.rows);
+      errors = std::move(found.errors);
+      all_ = true;
+      enough_ = true;
+      out_.exact = true;
+    } else {
+      const ProbePlan plan{.vector = query_,
+                           .space = space_,
+                           .space_id = request_.space,
+                           .want = count,
+                           .by_object = request_.group_by_object,
+                           .probes = request_.probes,
+                           .rerank = request_.rerank,
+                           .recall = static_cast<std::uint32_t>(request_.recall * 1000),
+                           .share = share};
+      std::unique_ptr<ProbeScratch> scratch =
+          index_.scratch().take(snapshot_->rotation(request_.space), space_->metric);
+      ProbeResult found = probe_segments(index_.reader(), *snapshot_, segments_, plan, *scratch,
+                                         &out_.trace, deadline_);
+      index_.scratch().give(std::move(scratch));
+      pool_ = std::move(found.rows);
+      errors = std::move(found.errors);
+      all_ = found.all;
+      enough_ = found.enough;
+      out_.exact = found.exact;
+    }
+    for (const Error& error : errors) KEDGE_TRY(leave_out(error));
     return {};
+  }
+
+  Status take_hits(std::size_t count) {
+    if (request_.detail == Detail::kRow) {
+      std::sort(pool_.begin(), pool_.end());
+      for (const RowHit& row : pool_) {
+        if (out_.hits.size() == request_.k) break;
+        Hit& hit = out_.hits.emplace_back();
+        hit.object.segment = segments_[row.segment].segment->id();
+        hit.object.number = row.object;
+        set_distance(hit, row);
+      }
+      return {};
+    }
+    while (out_.hits.size() < request_.k && !pool_.empty()) {
+      KEDGE_TRY(take_best(count));
+      count *= 2;
+    }
+    return {};
+  }
+
+  void set_distance(Hit& hit, const RowHit& row) const {
+    hit.chunk_number = row.chunk;
+    hit.distance = row.distance;
+    hit.score = space_->metric == Metric::kCosine ? 1 - row.distance : -row.distance;
   }
 
   // Takes the next `count` of the pool, in order, and makes hits of them.
   Status take_best(std::size_t count) {
-    const std::vector<ScanCandidate> batch = take_batch(count);
+    const std::vector<RowHit> batch = take_batch(count);
     std::vector<Item> items = KEDGE_TRY(read_items(batch));
     // Of more than `count` only so many are sure to be the next by key.
     const std::size_t left_out = batch.size() - items.size();
@@ -147,7 +261,7 @@ class Query {
     for (std::size_t i = 0; i < items.size(); ++i) {
       // What was read only to break ties goes back.
       if (i >= sure) {
-        pool_.push_back(items[i].candidate);
+        pool_.push_back(items[i].row);
         continue;
       }
       if (!items[i].wanted || out_.hits.size() == request_.k) continue;
@@ -158,25 +272,21 @@ class Query {
   }
 
   // Moves the best `count` out of the pool, and of those that are as good as the last of them as
-  // many of each segment as could be among the best by key: rows of a segment are in key order.
-  std::vector<ScanCandidate> take_batch(std::size_t count) {
+  // many of each segment as could be among the best by key: objects of a segment are in key order.
+  std::vector<RowHit> take_batch(std::size_t count) {
     if (pool_.size() <= count) return std::exchange(pool_, {});
-    const auto nearer = [](const ScanCandidate& a, const ScanCandidate& b) {
-      return a.distance < b.distance;
-    };
+    const auto nearer = [](const RowHit& a, const RowHit& b) { return a.distance < b.distance; };
     const auto last = pool_.begin() + static_cast<std::ptrdiff_t>(count - 1);
     std::nth_element(pool_.begin(), last, pool_.end(), nearer);
     const float limit = last->distance;
     const auto ties = std::partition(pool_.begin(), pool_.end(),
-                                     [&](const ScanCandidate& c) { return c.distance < limit; });
-    const auto worse = std::partition(ties, pool_.end(),
-                                      [&](const ScanCandidate& c) { return c.distance == limit; });
-    std::sort(ties, worse, [](const ScanCandidate& a, const ScanCandidate& b) {
-      return std::tie(a.segment, a.row) < std::tie(b.segment, b.row);
-    });
+                                     [&](const RowHit& hit) { return hit.distance < limit; });
+    const auto worse =
+        std::partition(ties, pool_.end(), [&](const RowHit& hit) { return hit.distance == limit; });
+    std::sort(ties, worse);
     const std::size_t open = count - static_cast<std::size_t>(ties - pool_.begin());
-    std::vector<ScanCandidate> batch(pool_.begin(), ties);
-    std::vector<ScanCandidate> rest(worse, pool_.end());
+    std::vector<RowHit> batch(pool_.begin(), ties);
+    std::vector<RowHit> rest(worse, pool_.end());
     std::size_t of_segment = 0;
     for (auto tie = ties; tie != worse; ++tie) {
       of_segment = tie != ties && (tie - 1)->segment == tie->segment ? of_segment + 1 : 0;
@@ -186,66 +296,112 @@ class Query {
     return batch;
   }
 
-  // Docs and text pages of a batch in one round.
-  Result<std::vector<Item>> read_items(const std::vector<ScanCandidate>& batch) {
+  [[nodiscard]] bool needs_text(const RowHit& row) const {
+    return request_.detail == Detail::kChunk || row.begin == kUnknownBegin;
+  }
+
+  // Docs and text pages of a batch in one round; on a tree the docs page tells which text page it
+  // is, and that costs one more.
+  Result<std::vector<Item>> read_items(const std::vector<RowHit>& batch) {
     std::vector<PageWant> wants;
-    for (const ScanCandidate& candidate : batch) {
-      const Segment& segment = *segments_[candidate.segment].segment;
-      wants.push_back(docs_want(segment, candidate.object / kDocsPageObjects));
-      // One list a segment: the row and the number of a chunk are the same.
-      wants.push_back(text_want(segment, candidate.row / kTextPageChunks));
+    for (const RowHit& row : batch) {
+      const Segment& segment = *segments_[row.segment].segment;
+      wants.push_back(docs_want(segment, row.object / kDocsPageObjects));
     }
-    const std::vector<Result<BlockPtr>> pages =
-        index_.reader().read(*snapshot_->head(), wants, &out_.trace, deadline_);
-    TextPages texts;
+    for (const RowHit& row : batch) {
+      const Segment& segment = *segments_[row.segment].segment;
+      if (needs_text(row) && segment.directory().rows_are_chunks())
+        wants.push_back(text_want(segment, row.row / kTextPageChunks));
+    }
+    const std::vector<Result<BlockPtr>> pages = read(wants);
     std::vector<Item> items;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const Result<BlockPtr>& docs = pages[2 * i];
-      const Result<BlockPtr>& text = pages[2 * i + 1];
-      Result<Item> item = !docs.ok()   ? Result<Item>(docs.error())
-                          : !text.ok() ? Result<Item>(text.error())
-                                       : make_item(batch[i], **docs, **text, texts);
+      Result<Item> item =
+          pages[i].ok() ? make_item(batch[i], **pages[i]) : Result<Item>(pages[i].error());
       if (item.ok()) {
         items.push_back(*std::move(item));
       } else {
         KEDGE_TRY(leave_out(item.error()));
       }
     }
-    return items;
+    return add_chunks(std::move(items));
+  }
+
+  std::vector<Result<BlockPtr>> read(std::span<const PageWant> wants) {
+    return index_.reader().read(*snapshot_->head(), wants, &out_.trace, deadline_);
+  }
+
+  static std::uint32_t chunk_of(const Item& item) {
+    return item.hit.object.first_chunk + item.hit.chunk_number;
+  }
+
+  Result<std::vector<Item>> add_chunks(std::vector<Item> items) {
+    std::vector<PageWant> wants;
+    for (const Item& item : items) {
+      if (needs_text(item.row))
+        wants.push_back(
+            text_want(*segments_[item.row.segment].segment, chunk_of(item) / kTextPageChunks));
+    }
+    const std::vector<Result<BlockPtr>> pages = read(wants);
+    TextPages texts;
+    std::vector<Item> out;
+    std::size_t next = 0;
+    for (Item& item : items) {
+      Status done;
+      if (!needs_text(item.row)) {
+        item.hit.chunk.begin = item.row.begin;
+        item.hit.chunk.end = item.row.begin + item.row.length;
+      } else if (const Result<BlockPtr>& page = pages[next++]; page.ok()) {
+        done = take_chunk(item, **page, texts);
+      } else {
+        done = page.error();
+      }
+      if (done.ok()) {
+        out.push_back(std::move(item));
+      } else {
+        KEDGE_TRY(leave_out(done.error()));
+      }
+    }
+    return out;
   }
 
   using TextPages = std::map<const Block*, std::vector<TextEntry>>;  // parsed once a batch
 
-  Result<Item> make_item(const ScanCandidate& candidate, const Block& docs, const Block& text,
-                         TextPages& texts) {
-    const Segment& segment = *segments_[candidate.segment].segment;
-    const SegmentDirectory& directory = segment.directory();
-    const auto named = [&](const Error& error) {
-      return Error{error.code, str_cat(segment.file()->key, ": ", error.message)};
-    };
-    auto entry = parse_docs_entry(docs.bytes, candidate.object % kDocsPageObjects, directory);
-    if (!entry.ok()) return named(entry.error());
-    const std::uint32_t first = candidate.row / kTextPageChunks * kTextPageChunks;
+  Status take_chunk(Item& item, const Block& text, TextPages& texts) {
+    const Segment& segment = *segments_[item.row.segment].segment;
+    const std::uint32_t chunk = chunk_of(item);
+    const std::uint32_t first = chunk / kTextPageChunks * kTextPageChunks;
     auto page = texts.find(&text);
     if (page == texts.end()) {
-      auto parsed = parse_text_page(text.bytes, first, directory);
-      if (!parsed.ok()) return named(parsed.error());
+      auto parsed = parse_text_page(text.bytes, first, segment.directory());
+      if (!parsed.ok()) return named(segment, parsed.error());
       page = texts.emplace(&text, *std::move(parsed)).first;
     }
-    const TextEntry& chunk = page->second[candidate.row - first];
-    if (chunk.row != candidate.row || candidate.row < entry->first_chunk ||
-        candidate.row - entry->first_chunk >= entry->chunk_count) {
-      return named({Code::kCorrupt,
-                    str_cat("row ", candidate.row, " is not that of a chunk of its object")});
+    const TextEntry& entry = page->second[chunk - first];
+    if (entry.row != item.row.row) {
+      return named(segment, {Code::kCorrupt, str_cat("row ", item.row.row,
+                                                     " is not that of a chunk of its object")});
+    }
+    item.hit.chunk = entry.chunk;
+    return {};
+  }
+
+  static Error named(const Segment& segment, const Error& error) {
+    return {error.code, str_cat(segment.file()->key, ": ", error.message)};
+  }
+
+  Result<Item> make_item(const RowHit& row, const Block& docs) {
+    const Segment& segment = *segments_[row.segment].segment;
+    auto entry = parse_docs_entry(docs.bytes, row.object % kDocsPageObjects, segment.directory());
+    if (!entry.ok()) return named(segment, entry.error());
+    if (row.chunk >= entry->chunk_count) {
+      return named(segment, {Code::kCorrupt,
+                             str_cat("row ", row.row, " is not that of a chunk of its object")});
     }
     Item item;
-    item.candidate = candidate;
-    item.hit.object = make_live(segment, candidate.object, *std::move(entry));
-    item.hit.chunk = chunk.chunk;
-    item.hit.chunk_number = candidate.row - item.hit.object.first_chunk;
-    item.hit.distance = candidate.distance;
-    item.hit.score =
-        space_->metric == Metric::kCosine ? 1 - candidate.distance : -candidate.distance;
+    item.row = row;
+    item.hit.object = make_live(segment, row.object, *std::move(entry));
+    set_distance(item.hit, row);
     // Rows of a source that the index does not name any more are dead.
     item.wanted = snapshot_->source(item.hit.object.row.source) != nullptr &&
                   (!request_.accept || request_.accept(item.hit.object));
@@ -259,7 +415,11 @@ class Query {
   const Space* space_ = nullptr;
   std::vector<float> query_;
   std::vector<ScanSegment> segments_;
-  std::vector<ScanCandidate> pool_;  // not looked at yet
+  double share_ = 1;          // of the objects, that are in scope
+  std::uint64_t rows_ = 0;    // of the segments
+  std::vector<RowHit> pool_;  // not looked at yet
+  bool all_ = false;          // there are no others
+  bool enough_ = false;       // ProbeResult::enough
   std::set<Id128> shown_;
   SearchResult out_;
 };

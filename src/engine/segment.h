@@ -2,6 +2,8 @@
 // name it) and which of its objects are dead in one generation (Segment). Immutable.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,15 +12,31 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/plane_image.h"
 #include "format/segment.h"
 
 namespace kedge {
 
 struct SegmentFile {
+  SegmentFile() = default;
+  ~SegmentFile();
+  SegmentFile(const SegmentFile&) = delete;
+  SegmentFile& operator=(const SegmentFile&) = delete;
+
   Id128 id;
   std::string key;  // under the index's prefix
   std::uint64_t bytes = 0;
   SegmentDirectory directory;
+
+  // A plane that is whole in memory, or nullptr. Once there it stays as long as this does.
+  [[nodiscard]] const PlaneImage* image(Plane plane) const {
+    return images[static_cast<std::size_t>(plane)].load(std::memory_order_acquire);
+  }
+  // Takes the image unless there is one.
+  void keep_image(Plane plane, std::unique_ptr<PlaneImage> image) const;
+
+ private:
+  mutable std::array<std::atomic<const PlaneImage*>, kPlaneCount> images{};
 };
 using SegmentFilePtr = std::shared_ptr<const SegmentFile>;
 
@@ -47,6 +65,8 @@ class Segment {
   [[nodiscard]] const SegmentDirectory& directory() const { return file_->directory; }
   [[nodiscard]] const Id128& id() const { return file_->id; }
   [[nodiscard]] const std::vector<std::uint32_t>& dead() const { return dead_; }
+  // A bit an object, set for dead ones; of a damaged one nullptr.
+  [[nodiscard]] const std::uint64_t* dead_bits() const { return bits_.data(); }
   // Precondition: not damaged, and below the count of objects.
   [[nodiscard]] bool is_dead(std::uint32_t number) const {
     return (bits_[number / 64] >> (number % 64) & 1) != 0;

@@ -6,6 +6,8 @@
 
 #include "base/strings.h"
 #include "engine/index_impl.h"
+#include "engine/open_tree.h"
+#include "engine/row_coder.h"
 
 namespace kedge {
 
@@ -27,17 +29,41 @@ const Space* Snapshot::space(const Id128& id) const {
   return found == state_.spaces.end() ? nullptr : &*found;
 }
 
+OpenTreePtr Snapshot::tree(const Id128& id) const {
+  const auto found = std::find_if(trees_.begin(), trees_.end(),
+                                  [&](const OpenTreePtr& tree) { return tree->entry.id == id; });
+  return found == trees_.end() ? nullptr : *found;
+}
+
+std::shared_ptr<const Rotation> Snapshot::rotation(const Id128& space) const {
+  return rotations_.at(space);
+}
+
 SegmentPtr Snapshot::segment(const Id128& id) const {
   const auto found = std::find_if(segments_.begin(), segments_.end(),
                                   [&](const SegmentPtr& segment) { return segment->id() == id; });
   return found == segments_.end() ? nullptr : *found;
 }
 
+namespace {
+
+PageRef directory_page(const SegmentEntry& entry) {
+  const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
+  return {.offset = extent.offset,
+          .size = static_cast<std::uint32_t>(extent.size),
+          .crc = entry.directory_crc};
+}
+
+}  // namespace
+
 // Builds a snapshot, taking from an earlier one what it shares with it.
 class SnapshotOpener {
  public:
-  SnapshotOpener(HeadLog& log, HeadPtr head, SnapshotPtr earlier, Deadline deadline)
+  // `disk`: nullptr for none.
+  SnapshotOpener(HeadLog& log, DiskCache* disk, HeadPtr head, SnapshotPtr earlier,
+                 Deadline deadline)
       : log_(log),
+        disk_(disk),
         earlier_(std::move(earlier)),
         deadline_(deadline),
         out_(std::make_shared<Snapshot>()) {
@@ -51,6 +77,8 @@ class SnapshotOpener {
               str_cat("generation ", out_->generation(), ": ", state.error().message)};
     out_->state_ = *std::move(state);
     for (const SegmentEntry& entry : out_->state_.segments) plan(entry);
+    take_rotations();
+    for (const TreeEntry& tree : out_->state_.trees) plan_tree(tree);
     KEDGE_TRY(read());
     for (std::size_t i = 0; i < plans_.size(); ++i) finish(plans_[i], out_->state_.segments[i]);
     return SnapshotPtr(std::move(out_));
@@ -73,7 +101,7 @@ class SnapshotOpener {
       plan.file = known->file();
     } else if (!entry.directory.empty()) {
       take_directory(plan, entry, entry.directory);
-    } else {
+    } else if (!take_from_disk(plan, entry)) {
       const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
       want(false, entry.file_key(), extent.offset, extent.size);
     }
@@ -89,6 +117,32 @@ class SnapshotOpener {
     }
   }
 
+  void take_rotations() {
+    for (const Space& space : out_->state_.spaces) {
+      const Id128 id = space.id();
+      const bool known = earlier_ != nullptr && earlier_->space(id) != nullptr;
+      out_->rotations_[id] = known ? earlier_->rotation(id) : rotation_of(space);
+    }
+  }
+
+  void plan_tree(const TreeEntry& tree) {
+    OpenTreePtr known = earlier_ == nullptr ? nullptr : earlier_->tree(tree.id);
+    if (known != nullptr) {
+      out_->trees_.push_back(std::move(known));
+    } else {
+      tree_wants_.push_back(&tree);
+    }
+  }
+
+  // A directory may lie in the disk cache.
+  bool take_from_disk(Plan& plan, const SegmentEntry& entry) {
+    if (disk_ == nullptr) return false;
+    const BlockName name = block_name(entry.id, directory_page(entry));
+    const std::optional<Bytes> bytes = std::move(disk_->find(std::span(&name, 1)).front());
+    if (bytes) take_directory(plan, entry, *bytes);
+    return bytes.has_value();
+  }
+
   void want(bool deletes, const std::string& key, std::uint64_t offset, std::uint64_t size) {
     wants_.emplace_back(plans_.size() - 1, deletes);
     requests_.push_back({.key = log_.path(key),
@@ -99,8 +153,16 @@ class SnapshotOpener {
   }
 
   Status read() {
+    for (const TreeEntry* tree : tree_wants_) {
+      requests_.push_back({.key = log_.path(tree->file_key()),
+                           .offset = 0,
+                           .length = tree->bytes,
+                           .if_match = {},
+                           .version_id = {}});
+    }
     if (requests_.empty()) return {};
     const std::vector<Result<Blob>> blobs = log_.store().read(requests_, deadline_);
+    std::vector<BlockEntry> fresh;  // borrow the blobs
     for (std::size_t r = 0; r < wants_.size(); ++r) {
       const auto [i, deletes] = wants_[r];
       const SegmentEntry& entry = out_->state_.segments[i];
@@ -117,8 +179,31 @@ class SnapshotOpener {
         take_deletes(plans_[i], entry, blobs[r]->body);
       } else {
         take_directory(plans_[i], entry, blobs[r]->body);
+        if (plans_[i].file != nullptr)
+          fresh.push_back({block_name(entry.id, directory_page(entry)), blobs[r]->body});
       }
     }
+    if (disk_ != nullptr) disk_->insert(fresh, MakeRoom::kOldest);
+    for (std::size_t t = 0; t < tree_wants_.size(); ++t)
+      KEDGE_TRY(take_tree(*tree_wants_[t], blobs[wants_.size() + t]));
+    return {};
+  }
+
+  // Without its tree a segment is scanned whole: slower, and as right.
+  Status take_tree(const TreeEntry& entry, const Result<Blob>& blob) {
+    Result<OpenTreePtr> tree =
+        blob.ok() ? open_tree(entry, blob->body) : Result<OpenTreePtr>(blob.error());
+    if (tree.ok()) {
+      out_->trees_.push_back(*std::move(tree));
+      return {};
+    }
+    Error error = tree.error();
+    if (error.code == Code::kNotFound)
+      error = log_.explain_missing(*out_->head_, entry.file_key(), deadline_);
+    const bool damaged = error.code == Code::kCorrupt || error.code == Code::kInvalid;
+    if (!damaged) return error;
+    log_.log().error(str_cat(error.message,
+                             ": searches read whole segments until `kedge compact` makes a tree"));
     return {};
   }
 
@@ -165,10 +250,12 @@ class SnapshotOpener {
   }
 
   HeadLog& log_;
+  DiskCache* disk_;
   SnapshotPtr earlier_;
   Deadline deadline_;
   std::shared_ptr<Snapshot> out_;
   std::vector<Plan> plans_;  // as in the state
+  std::vector<const TreeEntry*> tree_wants_;
   std::vector<std::pair<std::size_t, bool>> wants_;
   std::vector<ReadRequest> requests_;
 };
@@ -181,11 +268,7 @@ Result<SegmentFilePtr> open_segment_file(const SegmentEntry& entry, ByteView dir
   const auto named = [&](const Error& error) {
     return Error{error.code, str_cat(file->key, ": ", error.message)};
   };
-  const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
-  const PageRef page{.offset = extent.offset,
-                     .size = static_cast<std::uint32_t>(extent.size),
-                     .crc = entry.directory_crc};
-  if (const Status sound = check_page(page, directory, "directory"); !sound.ok())
+  if (const Status sound = check_page(directory_page(entry), directory, "directory"); !sound.ok())
     return named(sound.error());
   auto parsed = SegmentDirectory::parse(directory);
   if (!parsed.ok()) return named(parsed.error());
@@ -203,7 +286,7 @@ Result<SnapshotPtr> IndexImpl::open_snapshot(const HeadPtr& head, Deadline deadl
       std::none_of(earlier->segments().begin(), earlier->segments().end(),
                    [](const SegmentPtr& segment) { return segment->damage().has_value(); });
   if (whole && earlier->head()->envelope.commit_id == head->envelope.commit_id) return earlier;
-  return SnapshotOpener(log_, head, earlier, deadline).run();
+  return SnapshotOpener(log_, options_.disk_cache, head, earlier, deadline).run();
 }
 
 }  // namespace kedge

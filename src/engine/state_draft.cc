@@ -127,8 +127,23 @@ void StateDraft::inline_directories(std::size_t limit) {
   }
 }
 
+// Of each space the newest tree stays, and whatever a segment stands on.
+void StateDraft::drop_unused_trees() {
+  std::vector<TreeEntry> kept;
+  for (TreeEntry& tree : state_.trees) {
+    const bool newest = std::none_of(kept.begin(), kept.end(), [&](const TreeEntry& other) {
+      return other.space == tree.space;
+    });
+    const bool used = std::any_of(state_.segments.begin(), state_.segments.end(),
+                                  [&](const SegmentEntry& entry) { return entry.tree == tree.id; });
+    if (newest || used) kept.push_back(std::move(tree));
+  }
+  state_.trees = std::move(kept);
+}
+
 Result<Draft> StateDraft::finish() {
   apply_deletes();
+  drop_unused_trees();
   fold_where_too_many();
   inline_directories(kMaxInlineDirectories);
   if (state_.segments.size() > kMaxSegments) {

@@ -31,6 +31,7 @@ class StateDraft {
 
  private:
   void apply_deletes();
+  void drop_unused_trees();
   // Whether it has inlined dead objects whose number is known together with those of its del file.
   [[nodiscard]] bool foldable(const SegmentEntry& entry) const;
   void fold(SegmentEntry& entry);

@@ -17,6 +17,7 @@
 
 #include "base/executor.h"
 #include "base/strings.h"
+#include "engine/filter_testing.h"
 #include "engine/index.h"
 #include "simd/kernels.h"
 #include "store/counting_store.h"
@@ -38,6 +39,10 @@ T must(Result<T> result, const char* what = "") {
 inline void must(const Status& status) {
   EXPECT_TRUE(status.ok()) << status.error().message;
   KEDGE_CHECK(status.ok());
+}
+
+inline std::string source_uri(std::uint32_t number) {
+  return str_cat("memory:source", number, "/");
 }
 
 struct WorldOptions {
@@ -79,7 +84,7 @@ struct World {
       for (std::uint32_t s = 1; s <= options.sources; ++s) {
         SourceEntry source;
         source.number = state.next_source++;
-        source.uri = str_cat("memory:source", s, "/");
+        source.uri = source_uri(s);
         source.recipe.space = space().id();
         state.sources.push_back(source);
       }
@@ -123,6 +128,7 @@ struct World {
     out.row.racy = random.below(10) == 0;
     out.row.media_type = random.below(2) == 0 ? "text/plain" : "text/html";
     out.row.content_hash = sha256(as_bytes(str_cat(key.key, out.row.tag)));
+    out.row.metadata = random_metadata(random);
     for (std::size_t i = 0; i < chunks; ++i) add_chunk(out);
     if (chunks > 0 || random.below(2) == 0) return out;
     out.row.status = static_cast<ObjectStatus>(2 + random.below(3));
@@ -222,6 +228,7 @@ inline std::vector<Model::Found> Model::search(const SearchRequest& request,
     LiveObject object;
     object.row = state.object->row;
     if (request.accept && !request.accept(object)) continue;
+    if (request.filter && !matches(*request.filter, object.row, source_uri(key.source))) continue;
     for (std::uint32_t c = 0; c < state.object->chunks.size(); ++c) {
       all.push_back({.key = key,
                      .chunk = c,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "engine/row_coder.h"
 
 namespace kedge {
 namespace {
@@ -157,7 +158,8 @@ Status Writer::build(const IndexState& state) {
     added.push_back(i);
   }
   if (added.empty()) return {};
-  built_ = std::move(builder).finish(index_.random_id(), 0);
+  SpaceCoder coder(*space_, rotation_of(*space_));
+  built_ = std::move(builder).finish(index_.random_id(), 0, coder);
   for (std::size_t p = 0; p < added.size(); ++p) fresh_[added[p]].number = built_->number_of[p];
   const Extent& extent = built_->entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
   file_ = KEDGE_TRY(
@@ -294,12 +296,13 @@ void Writer::close_counts(IndexState& state) const {
 }
 
 Result<CommitReport> IndexImpl::commit(std::vector<Intent> intents, const StateEdit& edit,
-                                       const Settle& settle, Deadline deadline) {
+                                       const Settle& settle, Deadline deadline, Merging merging) {
   Writer writer(*this, edit, settle, deadline);
   const bool writes_segment = !intents.empty();
   KEDGE_TRY(writer.take(std::move(intents)));
   SnapshotPtr base = KEDGE_TRY(latest(deadline));
-  if (writes_segment) {
+  const bool many = base->segments().size() >= kManySegments;
+  if (writes_segment && (merging == Merging::kNow || many)) {
     const Result<bool> merged = make_room(base, deadline);
     // What could not be merged now is due at the next commit; it is this one that counts.
     if (!merged.ok()) {

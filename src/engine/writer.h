@@ -14,6 +14,7 @@
 #include "engine/lookup.h"
 #include "engine/state_draft.h"
 #include "engine/versions.h"
+#include "format/segment_builder.h"
 
 namespace kedge {
 

@@ -63,11 +63,7 @@ void put_entry(ByteWriter& out, const ObjectRow& row, const StringTable& strings
   put_short_string(out, row.reason);
   put_varint(out, row.attempts);
   put_zigzag(out, row.retry_after.micros);
-  put_varint(out, row.metadata.size());
-  for (const auto& [name, value] : row.metadata) {
-    put_short_string(out, name);
-    put_short_string(out, value);
-  }
+  put_metadata(out, row.metadata);
 }
 
 // Header, table and dictionaries of a page; entries are decoded one at a time.
@@ -88,7 +84,6 @@ class DocsPage {
   };
   [[nodiscard]] Place place(std::uint32_t index) const;
   Status decode(ByteReader& in, ObjectRow& row, Used& used) const;
-  Status decode_metadata(ByteReader& in, ObjectRow& row) const;
 
   ByteView bytes_;
   PageHeader header_;
@@ -206,21 +201,7 @@ Status DocsPage::decode(ByteReader& in, ObjectRow& row, Used& used) const {
   row.reason = get_short_string(in, kMaxField);
   row.attempts = static_cast<std::uint32_t>(get_varint(in, UINT32_MAX));
   row.retry_after.micros = get_zigzag(in);
-  return decode_metadata(in, row);
-}
-
-Status DocsPage::decode_metadata(ByteReader& in, ObjectRow& row) const {
-  const std::size_t at = in.offset();
-  const std::uint64_t count = get_varint(in, kMaxMetadata);
-  row.metadata.reserve(count);
-  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
-    const std::string_view name = get_short_string(in, kMaxField);
-    const std::string_view value = get_short_string(in, kMaxField);
-    if (in.ok() && i > 0 && row.metadata.back().first >= name)
-      return corrupt(kWhat, "names of metadata are not increasing", at);
-    row.metadata.emplace_back(name, value);
-  }
-  if (!in.ok()) return corrupt(kWhat, "entry is cut short or a field is over its limit", at);
+  row.metadata = KEDGE_TRY(get_metadata(in, kWhat));
   return {};
 }
 

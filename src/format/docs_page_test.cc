@@ -1,6 +1,9 @@
 // The rules of a docs page, each broken on its own.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "format/format_test_data.h"
 #include "format/hostile_test.h"
 
@@ -37,7 +40,7 @@ TEST_F(DocsPage, RefusesEachBrokenRuleOfItsTables) {
   const auto first_entry = std::to_integer<std::uint64_t>(page_[24]);
   test::expect_each_refused(page_,
                             {{0, 'X', 1, "wrong magic at offset 0"},
-                             {4, 2, 2, "version 2 is not known"},
+                             {4, 1, 2, "version 1 is not known"},
                              {6, 1, 2, "reserved bytes are not zero at offset 6"},
                              {8, 4, 4, "bad number of objects at offset 8"},
                              {12, 1, 4, "bad number of the first object at offset 12"},
@@ -87,6 +90,23 @@ TEST_F(DocsPage, RefusesEachBrokenRuleOfAnEntry) {
        [](ObjectRow& r) {
          r.metadata = {{"a", std::string(kMaxField + 1, 'x')}};
        }},
+      {"cut short or a field is over",
+       [](ObjectRow& r) {
+         r.metadata = {{"a", MetadataList(kMaxMetadataList + 1, true)}};
+       }},
+      {"metadata is over its limit",
+       [](ObjectRow& r) {
+         const MetadataList list(17, std::string(kMaxMetadataText, 'x'));
+         r.metadata = {{"a", list}};
+       }},
+      {"not finite, or is -0",
+       [](ObjectRow& r) {
+         r.metadata = {{"a", std::numeric_limits<double>::infinity()}};
+       }},
+      {"not finite, or is -0",
+       [](ObjectRow& r) {
+         r.metadata = {{"a", MetadataList{std::nan("")}}};
+       }},
       {"cut short or a field is over", [](ObjectRow& r) {
          for (std::size_t i = 0; i <= kMaxMetadata; ++i)
            r.metadata.emplace_back(std::string(i + 1, 'n'), "");
@@ -97,6 +117,30 @@ TEST_F(DocsPage, RefusesEachBrokenRuleOfAnEntry) {
     change(entries[1].row);
     expect_refused(entries, message);
   }
+}
+
+// The kinds of values, and the one encoding of each.
+TEST_F(DocsPage, RefusesEachBrokenRuleOfMetadata) {
+  auto entries = entries_;
+  entries[0].row.metadata = {{"marker", MetadataList{true, 1.0}}};
+  const Bytes good = encode_docs_page(0, entries);
+  const std::string_view marker = "marker";
+  const auto at = static_cast<std::size_t>(
+      std::search(good.begin(), good.end(), as_bytes(marker).begin(), as_bytes(marker).end()) -
+      good.begin() + static_cast<std::ptrdiff_t>(marker.size()));
+  ASSERT_LT(at, good.size());
+  test::expect_each_refused(good,
+                            {{at, 0, 1, "unknown kind of metadata"},
+                             {at, 5, 1, "unknown kind of metadata"},
+                             {at + 2, 4, 1, "unknown kind of metadata"},
+                             {at + 3, 2, 1, "a boolean of metadata is neither 0 nor 1"},
+                             {at + 5, 1ULL << 63, 8, "not finite, or is -0"},
+                             {at + 5, 0x7FF8ULL << 48, 8, "not finite, or is -0"}},
+                            [&](ByteView bytes) { return parse(bytes); });
+  entries[0].row.metadata = {{"a", -0.0}};
+  const auto parsed = parse_docs_page(encode_docs_page(0, entries), 0, directory_);
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_FALSE(std::signbit(std::get<double>((*parsed)[0].row.metadata[0].second)));
 }
 
 TEST_F(DocsPage, RefusesWhatOnlyTheWholePageShows) {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "base/strings.h"
 #include "format/index_state.h"
 #include "format/segment.h"
+#include "format/segment_builder.h"
 #include "format/segment_pages.h"
 
 namespace kedge::test {
@@ -36,6 +39,26 @@ inline Timestamp random_time(Random& random) {
   return {static_cast<std::int64_t>(random.next()) >> random.below(64)};
 }
 
+inline MetadataScalar random_scalar_value(Random& random) {
+  switch (random.below(4)) {
+    case 0:
+      return random.below(2) == 0;
+    case 1:
+      return static_cast<double>(static_cast<std::int64_t>(random.next()) >> random.below(64));
+    case 2:
+      return str_cat(random.below(100));
+    default:
+      return random_text(random, 9);
+  }
+}
+
+inline MetadataValue random_value(Random& random) {
+  MetadataList list;
+  for (std::uint64_t i = random.below(4); i > 0; --i) list.push_back(random_scalar_value(random));
+  if (list.size() != 1) return list;
+  return std::visit([](auto&& one) { return MetadataValue(std::move(one)); }, std::move(list[0]));
+}
+
 inline ObjectRow random_row(Random& random, std::uint32_t source, std::string key) {
   ObjectRow row;
   row.source = source;
@@ -55,8 +78,8 @@ inline ObjectRow random_row(Random& random, std::uint32_t source, std::string ke
   row.reason = random_text(random, 10);
   row.attempts = static_cast<std::uint32_t>(random.next() >> (32 + random.below(32)));
   row.retry_after = random_time(random);
-  for (std::uint64_t i = random.below(3); i > 0; --i)
-    row.metadata.emplace_back(str_cat(9 - i, random_text(random, 5)), random_text(random, 9));
+  for (std::uint64_t i = random.below(4); i > 0; --i)
+    row.metadata.emplace_back(str_cat(9 - i, random_text(random, 5)), random_value(random));
   return row;
 }
 
@@ -103,6 +126,41 @@ inline std::vector<IndexedObject> random_objects(Random& random, std::size_t cou
   return objects;
 }
 
+// Codes that a reader takes for sound, and that a test can tell from each other: signs of the
+// values, and factors made of them. Of what they mean ann/ and engine/ have their own tests.
+class TestCoder final : public RowCoder {
+ public:
+  explicit TestCoder(std::uint32_t dimension)
+      : dimension_(dimension),
+        bits_(padded_dimension(dimension) / 8),
+        extra_(padded_dimension(dimension) / 2) {}
+  std::vector<std::uint16_t> centroid(std::span<const std::uint16_t* const> rows) override {
+    std::vector<std::uint16_t> out(padded_dimension(dimension_));
+    std::copy_n(rows.front(), dimension_, out.begin());
+    return out;
+  }
+  void encode(const std::uint16_t* values, const std::uint16_t*, CodedRow& row) override {
+    std::fill(bits_.begin(), bits_.end(), std::byte{0});
+    std::fill(extra_.begin(), extra_.end(), std::byte{0});
+    for (std::uint32_t i = 0; i < dimension_; ++i) {
+      if ((values[i] & 0x8000) == 0) bits_[i / 8] |= static_cast<std::byte>(1U << (i % 8));
+      extra_[i / 2] |= static_cast<std::byte>((values[i] & 0xF) << (i % 2 * 4));
+    }
+    row.bits = bits_.data();
+    row.extra = extra_.data();
+    row.add = 0.5F * static_cast<float>(values[0] & 0xFF);
+    row.rescale = 0xBC00;
+    row.error = 0x3800;
+    row.refine_add = row.add + 1;
+    row.refine_rescale = -0.25F;
+  }
+
+ private:
+  std::uint32_t dimension_;
+  std::vector<std::byte> bits_;
+  std::vector<std::byte> extra_;
+};
+
 inline SegmentBuilder::Built build(const std::vector<IndexedObject>& objects,
                                    std::uint32_t dimension) {
   SegmentBuilder builder(dimension, number_id(0x55));
@@ -110,7 +168,92 @@ inline SegmentBuilder::Built build(const std::vector<IndexedObject>& objects,
     const Status status = builder.add(object);
     KEDGE_CHECK(status.ok());
   }
-  return std::move(builder).finish(number_id(0xAB), 1);
+  TestCoder coder(dimension);
+  return std::move(builder).finish(number_id(0xAB), 1, coder);
+}
+
+// Sorted as a segment numbers them.
+inline std::vector<IndexedObject> in_key_order(std::vector<IndexedObject> objects) {
+  std::sort(objects.begin(), objects.end(), [](const IndexedObject& a, const IndexedObject& b) {
+    return std::tie(a.row.source, a.row.key) < std::tie(b.row.source, b.row.key);
+  });
+  return objects;
+}
+
+// A segment of the lists of a tree: list_of[n] is the list of chunk n, by object. Rows of a list
+// lie in falling order of their chunks, as no builder has them. Ends with the sink's first error.
+inline Result<SegmentEntry> write_lists(
+    const std::vector<IndexedObject>& sorted, std::uint32_t dimension, std::uint32_t lists,
+    std::span<const std::uint32_t> list_of, SegmentSink& sink,
+    std::uint64_t attributes_bytes = SegmentWriter::kAttributesBytes) {
+  SegmentWriter writer(number_id(0xAB), dimension, sink, attributes_bytes);
+  struct Place {
+    std::uint32_t object, chunk;
+  };
+  std::vector<std::vector<Place>> rows(lists);
+  std::size_t next = 0;
+  for (std::uint32_t n = 0; n < sorted.size(); ++n) {
+    const auto chunks = static_cast<std::uint32_t>(sorted[n].chunks.size());
+    KEDGE_TRY(writer.add_object(sorted[n].row, chunks));
+    for (std::uint32_t c = 0; c < chunks; ++c) rows[list_of[next++]].push_back({n, c});
+  }
+  std::vector<std::uint32_t> counts(lists);
+  for (std::uint32_t l = 0; l < lists; ++l) counts[l] = static_cast<std::uint32_t>(rows[l].size());
+  KEDGE_TRY(writer.begin_rows(counts));
+  TestCoder coder(dimension);
+  std::vector<std::vector<std::uint32_t>> row_of(sorted.size());
+  for (std::uint32_t n = 0; n < sorted.size(); ++n) row_of[n].resize(sorted[n].chunks.size());
+  std::uint32_t row_number = 0;
+  for (std::vector<Place>& list : rows) {
+    if (list.empty()) continue;
+    std::reverse(list.begin(), list.end());
+    const auto values = [&](const Place& place) {
+      return sorted[place.object].vectors.data() + std::size_t{place.chunk} * dimension;
+    };
+    const std::uint16_t* first = values(list.front());
+    const auto centroid = coder.centroid({&first, 1});
+    KEDGE_TRY(writer.begin_list(centroid.data()));
+    for (const Place& place : list) {
+      const ChunkRow& chunk = sorted[place.object].chunks[place.chunk];
+      CodedRow row{.object = place.object,
+                   .chunk = place.chunk,
+                   .begin = chunk.begin,
+                   .length = chunk.end - chunk.begin,
+                   .values = values(place)};
+      coder.encode(row.values, centroid.data(), row);
+      KEDGE_TRY(writer.add_row(row));
+      row_of[place.object][place.chunk] = row_number++;
+    }
+  }
+  for (std::uint32_t n = 0; n < sorted.size(); ++n) {
+    for (std::uint32_t c = 0; c < sorted[n].chunks.size(); ++c)
+      KEDGE_TRY(writer.add_chunk(sorted[n].chunks[c], row_of[n][c]));
+  }
+  return std::move(writer).finish(number_id(0x55), number_id(0x77), 1);
+}
+
+// The same in memory: object n of `sorted` has number n.
+inline SegmentBuilder::Built build_lists(const std::vector<IndexedObject>& sorted,
+                                         std::uint32_t dimension, std::uint32_t lists,
+                                         std::span<const std::uint32_t> list_of) {
+  MemorySink sink;
+  SegmentBuilder::Built built;
+  built.entry = write_lists(sorted, dimension, lists, list_of, sink).value();
+  built.file = std::move(sink).take();
+  for (std::uint32_t n = 0; n < sorted.size(); ++n) built.number_of.push_back(n);
+  return built;
+}
+
+// A list for each chunk, some lists without any where there are many.
+inline std::vector<std::uint32_t> random_lists(Random& random,
+                                               const std::vector<IndexedObject>& objects,
+                                               std::uint32_t lists) {
+  std::vector<std::uint32_t> list_of;
+  for (const IndexedObject& object : objects) {
+    for (std::size_t c = 0; c < object.chunks.size(); ++c)
+      list_of.push_back(static_cast<std::uint32_t>(random.below(lists)));
+  }
+  return list_of;
 }
 
 // Three objects of two sources, four dimensions: every field is used somewhere. The golden segment.
@@ -130,7 +273,7 @@ inline std::vector<IndexedObject> small_objects() {
   notes.title = "Anchors";
   notes.content_hash = sha256(as_bytes("notes"));
   notes.recipe = number_id(0x11);
-  notes.metadata = {{"lang", "en"}, {"owner", "harbour"}};
+  notes.metadata = {{"draft", true}, {"lang", "en"}, {"owner", "harbour"}};
   ChunkRow first{.begin = 0,
                  .end = 180,
                  .line_first = 1,
@@ -230,7 +373,21 @@ inline SourceEntry random_source(Random& random, std::uint32_t number, const Id1
   return source;
 }
 
-// Segments of a few objects each, some with deletes and inlined directories.
+inline TreeEntry random_tree(Random& random, const Id128& space) {
+  TreeEntry tree;
+  tree.id = Id128::random(random);
+  tree.space = space;
+  tree.bytes = 1 + random.below(kMaxSegmentBytes);
+  tree.leaves = static_cast<std::uint32_t>(100 + random.below(kMaxLists - 100));
+  tree.rows = random.next();
+  for (std::uint32_t i = 0; i < random.below(4); ++i)
+    tree.points.push_back({.recall = 500 + 100 * i,
+                           .probes = 1 + 10 * i,
+                           .rerank = static_cast<std::uint32_t>(random.below(100))});
+  return tree;
+}
+
+// Segments of a few objects each, some with trees, deletes and inlined directories.
 inline IndexState random_state(Random& random, std::size_t sources, std::size_t segments) {
   constexpr std::uint32_t kDimension = 4;
   IndexState state;
@@ -240,13 +397,15 @@ inline IndexState random_state(Random& random, std::size_t sources, std::size_t 
     state.sources.push_back(random_source(random, state.next_source, space));
     state.next_source += static_cast<std::uint32_t>(1 + random.below(2));
   }
+  for (std::size_t i = 0; i < segments % 3; ++i) state.trees.push_back(random_tree(random, space));
   for (std::size_t i = 0; i < segments; ++i) {
     const std::uint64_t count = 1 + random.below(10);
     SegmentBuilder builder(kDimension, space);
     for (IndexedObject& object : random_objects(random, count, 2, kDimension))
       KEDGE_CHECK(builder.add(std::move(object)).ok());
+    TestCoder coder(kDimension);
     SegmentBuilder::Built built =
-        std::move(builder).finish(Id128::random(random), static_cast<std::uint8_t>(i % 3));
+        std::move(builder).finish(Id128::random(random), static_cast<std::uint8_t>(i % 3), coder);
     SegmentEntry entry = built.entry;
     if (i % 2 == 0) {
       const ByteView directory = plane_bytes(built, Plane::kDirectory);
@@ -258,6 +417,7 @@ inline IndexState random_state(Random& random, std::size_t sources, std::size_t 
       entry.del_count = 2;
       entry.dead = {0, 2};
     }
+    if (entry.rows > 0 && !state.trees.empty()) entry.tree = state.trees[i % state.trees.size()].id;
     state.segments.push_back(std::move(entry));
   }
   return state;

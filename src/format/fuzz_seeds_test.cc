@@ -8,6 +8,7 @@
 #include "format/format_test_data.h"
 #include "format/golden.h"
 #include "format/pack.h"
+#include "format/tree_file.h"
 
 namespace kedge {
 namespace {
@@ -27,6 +28,16 @@ void expect_seed(const std::string& target, const std::string& name, ByteView by
       << target << "/" << name << " is not what the writer makes";
 }
 
+// A byte for the rows, a byte for the dimension, each less one, and the bytes.
+void expect_shaped_seed(const std::string& target, const std::string& name, std::uint32_t rows,
+                        std::uint32_t dimension, ByteView bytes) {
+  ByteWriter out;
+  out.put(static_cast<std::uint8_t>(rows - 1));
+  out.put(static_cast<std::uint8_t>(dimension - 1));
+  out.put_bytes(bytes);
+  expect_seed(target, name, out.view());
+}
+
 void expect_segment_seeds(const std::string& name, const SegmentBuilder::Built& built) {
   const ByteView file(built.file);
   const ByteView directory_bytes = test::plane_bytes(built, Plane::kDirectory);
@@ -37,9 +48,18 @@ void expect_segment_seeds(const std::string& name, const SegmentBuilder::Built& 
   expect_seed("segment_tail", name + "-header", file.first(kSegmentHeaderBytes - 4));
   expect_seed("docs_page", name, test::page_bytes(built, directory.docs[0]));
   expect_seed("keys_page", name, test::page_bytes(built, directory.keys[0]));
+  expect_seed("attributes_page", name, test::page_bytes(built, directory.attributes[0]));
   if (directory.rows == 0) return;
   expect_seed("text_page", name, test::page_bytes(built, directory.text[0]));
   expect_seed("vector_block", name, test::page_bytes(built, directory.vectors[0]));
+  for (std::uint32_t list = 0; list < directory.lists.size(); ++list) {
+    if (directory.lists[list].rows == 0) continue;
+    expect_shaped_seed("code_list", name, directory.lists[list].rows, directory.dimension,
+                       test::page_bytes(built, directory.list_page(list)));
+    break;
+  }
+  expect_shaped_seed("refine_block", name, std::min(directory.rows, kCodeBlockRows),
+                     directory.dimension, test::page_bytes(built, directory.refine[0]));
 }
 
 TEST(FuzzSeeds, OfSegmentsAreCurrent) {
@@ -47,6 +67,9 @@ TEST(FuzzSeeds, OfSegmentsAreCurrent) {
   SeededRandom random(31);
   expect_segment_seeds("random", test::build(test::random_objects(random, 9, 3, 5), 5));
   expect_segment_seeds("no-rows", test::build(test::random_objects(random, 4, 0, 1), 1));
+  const auto objects = test::in_key_order(test::random_objects(random, 90, 2, 70));
+  expect_segment_seeds("lists",
+                       test::build_lists(objects, 70, 5, test::random_lists(random, objects, 5)));
   SegmentDirectory big =
       SegmentDirectory::parse(
           test::plane_bytes(test::build(test::random_objects(random, 260, 2, 3), 3),
@@ -64,6 +87,21 @@ TEST(FuzzSeeds, OfStatesAreCurrent) {
     ByteWriter out;
     test::test_space(dimension).encode(out);
     expect_seed("space", str_cat("dimension-", dimension), out.view());
+  }
+}
+
+TEST(FuzzSeeds, OfTreesAreCurrent) {
+  SeededRandom random(34);
+  for (const std::uint32_t leaves : {1U, 40U}) {
+    TreeBody tree;
+    tree.id = test::number_id(7);
+    tree.space = test::number_id(5);
+    tree.padded = 64;
+    for (std::uint32_t leaf = 0; leaf < leaves; leaf += 2) tree.first_leaf.push_back(leaf);
+    for (std::uint32_t i = 0; i < leaves * tree.padded; ++i)
+      tree.centroids.push_back(test::random_half(random));
+    const Bytes file = encode_tree(tree);
+    expect_seed("tree", str_cat("leaves-", leaves), ByteView(file).first(file.size() - 4));
   }
 }
 

@@ -19,16 +19,17 @@ const Extent& plane_of(const SegmentEntry& entry, Plane plane) {
 }
 
 std::optional<std::string_view> broken_plane_rule(const SegmentEntry& entry) {
-  for (const Plane plane : {Plane::kCodes, Plane::kRefine, Plane::kTerms, Plane::kAttributes}) {
-    if (plane_of(entry, plane) != Extent{}) return "a plane that this version has not is there";
-  }
+  if (plane_of(entry, Plane::kTerms) != Extent{})
+    return "a plane that this version has not is there";
   // Planes fill the file between header and tail, in this order.
   std::uint64_t end = kSegmentHeaderBytes;
-  for (const Plane plane :
-       {Plane::kDocs, Plane::kText, Plane::kKeys, Plane::kVectors, Plane::kDirectory}) {
+  for (const Plane plane : {Plane::kDocs, Plane::kKeys, Plane::kAttributes, Plane::kCodes,
+                            Plane::kRefine, Plane::kVectors, Plane::kText, Plane::kDirectory}) {
     const Extent& extent = plane_of(entry, plane);
-    const bool needs_rows = plane == Plane::kText || plane == Plane::kVectors;
-    const bool there = !needs_rows || entry.rows > 0;
+    const bool always =
+        plane == Plane::kDocs || plane == Plane::kKeys || plane == Plane::kDirectory;
+    const bool optional = plane == Plane::kAttributes;
+    const bool there = optional ? extent.size > 0 : always || entry.rows > 0;
     if ((extent.size > 0) != there) return "a plane is there without rows, or missing";
     if (extent.offset != (there ? end : 0)) return "planes do not follow one another";
     if (extent.size % kPageAlignment != 0 || extent.size > entry.bytes - end)
@@ -58,7 +59,7 @@ std::optional<std::string_view> broken_delete_rule(const SegmentEntry& entry) {
 std::optional<std::string_view> broken_segment_rule(const SegmentEntry& entry) {
   if (entry.id.is_zero()) return "id is zero";
   if (entry.space.is_zero()) return "space is zero";
-  if (!entry.tree.is_zero()) return "a tree, which this version has not, is named";
+  if (!entry.tree.is_zero() && entry.rows == 0) return "a tree is named without rows";
   if (entry.objects == 0 || entry.objects > kMaxSegmentObjects) return "objects out of range";
   if (entry.rows > kMaxSegmentRows) return "rows out of range";
   if (entry.level > kMaxLevel) return "level out of range";
@@ -90,6 +91,23 @@ std::optional<std::string_view> broken_source_rule(const SourceEntry& source) {
     left -= part;
   }
   if (source.racy_objects > source.live_objects) return "more racy objects than live ones";
+  return std::nullopt;
+}
+
+std::optional<std::string_view> broken_tree_rule(const TreeEntry& tree) {
+  if (tree.id.is_zero()) return "id is zero";
+  if (tree.space.is_zero()) return "space is zero";
+  if (tree.leaves == 0 || tree.leaves > kMaxLists) return "leaves out of range";
+  if (tree.bytes == 0 || tree.bytes > kMaxSegmentBytes) return "bytes out of range";
+  if (tree.points.size() > kMaxProbePoints) return "too many probe points";
+  std::uint32_t recall = 0;
+  std::uint32_t probes = 1;
+  for (const ProbePoint& point : tree.points) {
+    if (point.recall <= recall || point.recall > 1000) return "recalls are not increasing";
+    if (point.probes < probes || point.probes > tree.leaves) return "probes out of order or range";
+    recall = point.recall;
+    probes = point.probes;
+  }
   return std::nullopt;
 }
 

@@ -11,6 +11,7 @@ namespace kedge {
 
 // The first rule that the entry breaks, for messages; nullopt if none.
 std::optional<std::string_view> broken_segment_rule(const SegmentEntry& entry);
+std::optional<std::string_view> broken_tree_rule(const TreeEntry& tree);
 std::optional<std::string_view> broken_source_rule(const SourceEntry& source);
 
 }  // namespace kedge

@@ -2,12 +2,13 @@
 //   offset   size   field
 //   0        8      magic "KGIS", version, zero
 //   8        4      next source number
-//   12       12     counts u32 each: spaces, sources, segments
-//   24              spaces, sources, segments; nothing behind them
+//   12       16     counts u32 each: spaces, sources, trees, segments
+//   28              spaces, sources, trees, segments; nothing behind them
 // It lies in the head's envelope, whose CRC-32C covers it.
 #include "format/index_state.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/strings.h"
@@ -20,7 +21,7 @@ namespace {
 
 constexpr std::string_view kMagic = "KGIS";
 constexpr std::string_view kWhat = "index state";
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kVersion = 2;
 constexpr unsigned kHidden = 1;
 constexpr unsigned kGitignore = 2;
 
@@ -102,6 +103,43 @@ Result<SourceEntry> get_source(ByteReader& in) {
   return source;
 }
 
+void put_tree(ByteWriter& out, const TreeEntry& tree) {
+  out.put_bytes(tree.id.bytes);
+  out.put_bytes(tree.space.bytes);
+  out.put(tree.bytes);
+  out.put(tree.leaves);
+  out.put(tree.rows);
+  out.put(static_cast<std::uint32_t>(tree.points.size()));
+  for (const ProbePoint& point : tree.points) {
+    out.put(point.recall);
+    out.put(point.probes);
+    out.put(point.rerank);
+  }
+}
+
+Result<TreeEntry> get_tree(ByteReader& in) {
+  const std::size_t at = in.offset();
+  TreeEntry tree;
+  get_id(in, tree.id);
+  get_id(in, tree.space);
+  tree.bytes = in.get<std::uint64_t>();
+  tree.leaves = in.get<std::uint32_t>();
+  tree.rows = in.get<std::uint64_t>();
+  const auto points = in.get<std::uint32_t>();
+  if (points > kMaxProbePoints) return corrupt(kWhat, "too many probe points in a tree", at);
+  for (std::uint32_t i = 0; i < points && in.ok(); ++i) {
+    ProbePoint point;
+    point.recall = in.get<std::uint32_t>();
+    point.probes = in.get<std::uint32_t>();
+    point.rerank = in.get<std::uint32_t>();
+    tree.points.push_back(point);
+  }
+  if (!in.ok()) return corrupt(kWhat, "tree is cut short", at);
+  if (const auto rule = broken_tree_rule(tree))
+    return corrupt(kWhat, str_cat("tree ", tree.id.hex(), ": ", *rule), at);
+  return tree;
+}
+
 void put_segment(ByteWriter& out, const SegmentEntry& entry) {
   out.put_bytes(entry.id.bytes);
   out.put(entry.bytes);
@@ -178,6 +216,14 @@ std::string broken_state_rule(const IndexState& state) {
       return name() + "names a space that is not there";
     before = source.number;
   }
+  std::map<Id128, Id128> trees;  // to their spaces
+  std::map<Id128, int> trees_of_space;
+  for (const TreeEntry& tree : state.trees) {
+    const auto name = [&] { return str_cat("tree ", tree.id.hex(), ": "); };
+    if (!trees.emplace(tree.id, tree.space).second) return name() + "id twice";
+    if (!spaces.contains(tree.space)) return name() + "names a space that is not there";
+    if (++trees_of_space[tree.space] > 2) return name() + "the space has two already";
+  }
   std::set<Id128> segments;
   std::size_t directories = 0;
   std::size_t dead = 0;
@@ -185,6 +231,9 @@ std::string broken_state_rule(const IndexState& state) {
     const auto name = [&] { return str_cat("segment ", entry.id.hex(), ": "); };
     if (!segments.insert(entry.id).second) return name() + "id twice";
     if (!spaces.contains(entry.space)) return name() + "names a space that is not there";
+    const auto tree = trees.find(entry.tree);
+    if (!entry.tree.is_zero() && (tree == trees.end() || tree->second != entry.space))
+      return name() + "names a tree that is not there";
     directories += entry.directory.size();
     dead += entry.dead.size();
   }
@@ -248,10 +297,28 @@ std::string SegmentEntry::del_key() const {
   return str_cat("del/", id.hex(), "-", del_file.hex());
 }
 
+std::string TreeEntry::file_key() const { return str_cat("tree/", id.hex()); }
+
+const TreeEntry* IndexState::tree(const Id128& id) const {
+  const auto found =
+      std::find_if(trees.begin(), trees.end(), [&](const TreeEntry& t) { return t.id == id; });
+  return found == trees.end() ? nullptr : &*found;
+}
+
+const TreeEntry* IndexState::newest_tree(const Id128& space) const {
+  const auto found = std::find_if(trees.begin(), trees.end(),
+                                  [&](const TreeEntry& t) { return t.space == space; });
+  return found == trees.end() ? nullptr : &*found;
+}
+
 Status IndexState::check() const {
   for (const SourceEntry& source : sources) {
     if (const auto rule = broken_source_rule(source))
       return {Code::kInvalid, str_cat(kWhat, ": source ", source.number, ": ", *rule)};
+  }
+  for (const TreeEntry& tree : trees) {
+    if (const auto rule = broken_tree_rule(tree))
+      return {Code::kInvalid, str_cat(kWhat, ": tree ", tree.id.hex(), ": ", *rule)};
   }
   for (const SegmentEntry& entry : segments) {
     if (const auto rule = broken_segment_rule(entry))
@@ -268,9 +335,11 @@ Bytes IndexState::encode() const {
   out.put(next_source);
   out.put(static_cast<std::uint32_t>(spaces.size()));
   out.put(static_cast<std::uint32_t>(sources.size()));
+  out.put(static_cast<std::uint32_t>(trees.size()));
   out.put(static_cast<std::uint32_t>(segments.size()));
   for (const Space& space : spaces) space.encode(out);
   for (const SourceEntry& source : sources) put_source(out, source);
+  for (const TreeEntry& tree : trees) put_tree(out, tree);
   for (const SegmentEntry& entry : segments) put_segment(out, entry);
   return std::move(out).take();
 }
@@ -282,11 +351,13 @@ Result<IndexState> IndexState::parse(ByteView bytes) {
   state.next_source = in.get<std::uint32_t>();
   const auto spaces = in.get<std::uint32_t>();
   const auto sources = in.get<std::uint32_t>();
+  const auto trees = in.get<std::uint32_t>();
   const auto segments = in.get<std::uint32_t>();
   if (!in.ok()) return corrupt(kWhat, "cut short", in.offset());
   if (spaces > kMaxSpaces) return corrupt(kWhat, "too many spaces", 12);
   if (sources > kMaxSources) return corrupt(kWhat, "too many sources", 16);
-  if (segments > kMaxSegments) return corrupt(kWhat, "too many segments", 20);
+  if (trees > kMaxTrees) return corrupt(kWhat, "too many trees", 20);
+  if (segments > kMaxSegments) return corrupt(kWhat, "too many segments", 24);
   for (std::uint32_t i = 0; i < spaces; ++i) {
     const std::size_t at = in.offset();
     auto space = Space::parse(in);
@@ -294,6 +365,7 @@ Result<IndexState> IndexState::parse(ByteView bytes) {
     state.spaces.push_back(*std::move(space));
   }
   for (std::uint32_t i = 0; i < sources; ++i) state.sources.push_back(KEDGE_TRY(get_source(in)));
+  for (std::uint32_t i = 0; i < trees; ++i) state.trees.push_back(KEDGE_TRY(get_tree(in)));
   for (std::uint32_t i = 0; i < segments; ++i) state.segments.push_back(KEDGE_TRY(get_segment(in)));
   if (in.remaining() != 0) return corrupt(kWhat, "bytes behind the last segment", in.offset());
   const std::string rule = broken_state_rule(state);
@@ -303,6 +375,7 @@ Result<IndexState> IndexState::parse(ByteView bytes) {
 
 std::vector<FileRef> IndexState::files() const {
   std::vector<FileRef> files;
+  for (const TreeEntry& tree : trees) files.push_back({.key = tree.file_key(), .size = tree.bytes});
   for (const SegmentEntry& entry : segments) {
     files.push_back({.key = entry.file_key(), .size = entry.bytes});
     if (!entry.del_file.is_zero())

@@ -71,8 +71,8 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
-// Where the planes of a segment lie. codes, refine, terms and attributes have their places and are
-// empty in this version of the format.
+// Where the planes of a segment lie. terms and attributes have their places and are empty in this
+// version of the format.
 enum class Plane : std::uint8_t {
   kDocs,
   kText,
@@ -97,7 +97,7 @@ struct SegmentEntry {
   std::string
       upper;    // upper is cut and, if cut, is to be read as "and everything that begins with it"
   Id128 space;  // Space::id()
-  Id128 tree;   // zero: one list
+  Id128 tree;   // TreeEntry::id; zero: one list
   std::array<Extent, kPlaneCount> planes;
   std::uint32_t directory_crc = 0;
   Bytes directory;  // inlined while all directories together stay under kMaxInlineDirectories; else
@@ -117,11 +117,37 @@ struct SegmentEntry {
   }
 };
 
+// How many lists have to be looked into to find `recall` of the k = 10 nearest rows, and how many
+// of the best to measure exactly: calibrated on rows of the index itself (engine/calibrate.h).
+struct ProbePoint {
+  std::uint32_t recall = 0;  // in thousandths, 1 to 1000
+  std::uint32_t probes = 0;  // lists, at least 1
+  std::uint32_t rerank = 0;  // rows measured on the vectors plane; 0: five bits are enough
+  bool operator==(const ProbePoint&) const = default;
+};
+
+// A tree that segments share: docs/format.md, "Tree".
+struct TreeEntry {
+  Id128 id;
+  Id128 space;
+  std::uint64_t bytes = 0;
+  std::uint32_t leaves = 0;
+  std::uint64_t rows = 0;          // live rows when it was trained
+  std::vector<ProbePoint> points;  // increasing in recall and probes
+  bool operator==(const TreeEntry&) const = default;
+  [[nodiscard]] std::string file_key() const;  // "tree/<id>"
+};
+
 struct IndexState {
   std::vector<Space> spaces;
   std::vector<SourceEntry> sources;  // by number
   std::uint32_t next_source = 1;
+  std::vector<TreeEntry> trees;        // the newest of a space first; at most two a space
   std::vector<SegmentEntry> segments;  // newest first
+
+  // nullptr: no such tree; the newest of the space.
+  [[nodiscard]] const TreeEntry* tree(const Id128& id) const;
+  [[nodiscard]] const TreeEntry* newest_tree(const Id128& space) const;
 
   // kInvalid with the first rule of docs/format.md that the state breaks. A writer asks before it
   // encodes, because parse() refuses what check() does.
@@ -137,6 +163,8 @@ struct IndexState {
 inline constexpr std::size_t kMaxSegments = 256;
 inline constexpr std::size_t kMaxSources = 1024;
 inline constexpr std::size_t kMaxSpaces = 16;
+inline constexpr std::size_t kMaxTrees = 2 * kMaxSpaces;
+inline constexpr std::size_t kMaxProbePoints = 16;  // a tree
 inline constexpr std::size_t kMaxInlineDirectories = 64 * 1024;
 inline constexpr std::size_t kMaxInlineDead = 512;        // a segment
 inline constexpr std::size_t kMaxInlineDeadTotal = 4096;  // an index

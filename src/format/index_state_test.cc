@@ -28,7 +28,7 @@ Status parse(ByteView bytes) {
 
 IndexState small_state() {
   SeededRandom random(77);
-  IndexState state = test::random_state(random, 2, 3);
+  IndexState state = test::random_state(random, 2, 5);
   state.next_source = 9;
   return state;
 }
@@ -60,7 +60,57 @@ TEST(IndexState, RefusesEachBrokenRule) {
       {"names a space that is not there",
        [](IndexState& s) { s.segments[0].space = test::number_id(3); }},
       {"space is zero", [](IndexState& s) { s.segments[0].space = {}; }},
-      {"a tree", [](IndexState& s) { s.segments[0].tree = test::number_id(3); }},
+      {"names a tree that is not there",
+       [](IndexState& s) { s.segments[0].tree = test::number_id(3); }},
+      {"names a tree that is not there",
+       [](IndexState& s) {
+         s.spaces.push_back(test::test_space(5));
+         s.trees[0].space = s.spaces[1].id();
+       }},
+      {"a tree is named without rows",
+       [](IndexState& s) {
+         s.segments[0].rows = 0;
+         s.segments[0].tree = s.trees[0].id;
+       }},
+      {"id is zero", [](IndexState& s) { s.trees[0].id = {}; }},
+      {"space is zero", [](IndexState& s) { s.trees[0].space = {}; }},
+      {"id twice", [](IndexState& s) { s.trees[1].id = s.trees[0].id; }},
+      {"names a space that is not there",
+       [](IndexState& s) { s.trees[0].space = test::number_id(3); }},
+      {"the space has two already",
+       [](IndexState& s) {
+         s.trees.push_back(s.trees[0]);
+         s.trees[2].id = test::number_id(9);
+       }},
+      {"leaves out of range", [](IndexState& s) { s.trees[0].leaves = 0; }},
+      {"leaves out of range", [](IndexState& s) { s.trees[1].leaves = kMaxLists + 1; }},
+      {"bytes out of range", [](IndexState& s) { s.trees[0].bytes = 0; }},
+      {"bytes out of range", [](IndexState& s) { s.trees[0].bytes = kMaxSegmentBytes + 1; }},
+      {"too many probe points", [](IndexState& s) { s.trees[0].points.resize(17); }},
+      {"recalls are not increasing",
+       [](IndexState& s) {
+         s.trees[0].points = {{900, 1, 0}, {900, 2, 0}};
+       }},
+      {"recalls are not increasing",
+       [](IndexState& s) {
+         s.trees[0].points = {{0, 1, 0}};
+       }},
+      {"recalls are not increasing",
+       [](IndexState& s) {
+         s.trees[0].points = {{1001, 1, 0}};
+       }},
+      {"probes out of order or range",
+       [](IndexState& s) {
+         s.trees[0].points = {{900, 2, 0}, {950, 1, 0}};
+       }},
+      {"probes out of order or range",
+       [](IndexState& s) {
+         s.trees[0].points = {{900, 0, 0}};
+       }},
+      {"probes out of order or range",
+       [](IndexState& s) {
+         s.trees[0].points = {{900, s.trees[0].leaves + 1, 0}};
+       }},
       {"objects out of range", [](IndexState& s) { s.segments[0].objects = 0; }},
       {"rows out of range", [](IndexState& s) { s.segments[0].rows = kMaxSegmentRows + 1; }},
       {"level out of range", [](IndexState& s) { s.segments[0].level = kMaxLevel + 1; }},
@@ -73,7 +123,13 @@ TEST(IndexState, RefusesEachBrokenRule) {
        [&](IndexState& s) { plane(s.segments[0], Plane::kKeys).offset += 64; }},
       {"bad size of a plane", [&](IndexState& s) { plane(s.segments[0], Plane::kDocs).size = 1; }},
       {"a plane that this version",
-       [&](IndexState& s) { plane(s.segments[0], Plane::kCodes).size = 64; }},
+       [&](IndexState& s) { plane(s.segments[0], Plane::kTerms).size = 64; }},
+      {"bad size of a plane",
+       [&](IndexState& s) { plane(s.segments[0], Plane::kCodes).size = 32; }},
+      {"planes do not follow",
+       [&](IndexState& s) { plane(s.segments[0], Plane::kRefine).offset -= 64; }},
+      {"there without rows, or missing",
+       [&](IndexState& s) { plane(s.segments[0], Plane::kText) = {}; }},
       {"inlined directory of another size",
        [](IndexState& s) { s.segments[0].directory.resize(9); }},
       {"inlined directory does not match",
@@ -105,6 +161,7 @@ TEST(IndexState, RefusesEachBrokenRule) {
       {"too many inlined dead",
        [](IndexState& s) { s.segments[0].dead.resize(kMaxInlineDead + 1); }}};
   const IndexState good = small_state();
+  ASSERT_EQ(good.trees.size(), 2U);
   ASSERT_TRUE(good.check().ok()) << good.check().error().message;
   for (const auto& [message, change] : cases) {
     SCOPED_TRACE(message);
@@ -122,12 +179,13 @@ TEST(IndexState, RefusesEachBrokenRuleOfItsFrame) {
   const Bytes good = small_state().encode();
   test::expect_each_refused(good,
                             {{0, 'X', 1, "wrong magic"},
-                             {4, 2, 2, "version 2 is not known"},
+                             {4, 1, 2, "version 1 is not known"},
                              {6, 1, 2, "reserved bytes are not zero at offset 6"},
                              {12, kMaxSpaces + 1, 4, "too many spaces at offset 12"},
                              {16, kMaxSources + 1, 4, "too many sources at offset 16"},
-                             {20, kMaxSegments + 1, 4, "too many segments at offset 20"},
-                             {20, 2, 4, "bytes behind the last segment"}},
+                             {20, kMaxTrees + 1, 4, "too many trees at offset 20"},
+                             {24, kMaxSegments + 1, 4, "too many segments at offset 24"},
+                             {24, 2, 4, "bytes behind the last segment"}},
                             parse);
   test::expect_hostile_safe(good, 22, parse);
 }
@@ -140,7 +198,8 @@ TEST(IndexState, BoundsWhatIsInlinedTogether) {
   SeededRandom random(6);
   for (IndexedObject& object : test::random_objects(random, 1100, 0, 4))
     ASSERT_TRUE(builder.add(std::move(object)).ok());
-  const auto built = std::move(builder).finish(test::number_id(1), 0);
+  test::TestCoder coder(4);
+  const auto built = std::move(builder).finish(test::number_id(1), 0, coder);
   const ByteView directory = test::plane_bytes(built, Plane::kDirectory);
   for (std::uint8_t i = 1; i <= 9; ++i) {
     SegmentEntry entry = built.entry;
@@ -170,12 +229,34 @@ TEST(IndexState, NamesEveryFileOnceInOrder) {
   entry.del_file = test::number_id(0x07);
   entry.del_bytes = 90;
   state.segments.push_back(entry);
+  TreeEntry tree;
+  tree.id = test::number_id(0x02);
+  tree.bytes = 700;
+  state.trees.push_back(tree);
   const std::string id = test::number_id(0xF0).hex();
   EXPECT_EQ(entry.file_key(), str_cat("seg/f0/", id));
   EXPECT_EQ(entry.del_key(), str_cat("del/", id, "-", test::number_id(0x07).hex()));
   const std::vector<FileRef> expected = {{.key = entry.del_key(), .size = 90},
-                                         {.key = entry.file_key(), .size = 4096}};
+                                         {.key = entry.file_key(), .size = 4096},
+                                         {.key = "tree/" + tree.id.hex(), .size = 700}};
   EXPECT_EQ(state.files(), expected);
+}
+
+// A switch to a new tree is one commit: the newest of a space comes first, the old one stays while
+// a segment names it.
+TEST(IndexState, FindsTreesByIdAndSpace) {
+  IndexState state;
+  state.spaces = {test::test_space(4), test::test_space(5)};
+  SeededRandom random(8);
+  for (const int space : {0, 1, 0})
+    state.trees.push_back(
+        test::random_tree(random, state.spaces[static_cast<std::size_t>(space)].id()));
+  EXPECT_TRUE(state.check().ok()) << state.check().error().message;
+  for (const TreeEntry& tree : state.trees) EXPECT_EQ(state.tree(tree.id), &tree);
+  EXPECT_EQ(state.tree(test::number_id(1)), nullptr);
+  EXPECT_EQ(state.newest_tree(state.spaces[0].id()), &state.trees[0]);
+  EXPECT_EQ(state.newest_tree(state.spaces[1].id()), &state.trees[1]);
+  EXPECT_EQ(state.newest_tree(test::number_id(1)), nullptr);
 }
 
 // The sum must not depend on the order, must carry between its halves, and must come back to zero.

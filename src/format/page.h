@@ -16,7 +16,7 @@ namespace kedge {
 
 inline constexpr std::size_t kPageAlignment = 64;
 inline constexpr std::size_t kPageHeaderBytes = 16;
-inline constexpr std::uint16_t kSegmentVersion = 1;
+inline constexpr std::uint16_t kSegmentVersion = 2;
 
 // kCorrupt: "<structure>: <rule> at offset <offset>".
 Error corrupt(std::string_view structure, std::string_view rule, std::size_t offset);
@@ -24,7 +24,7 @@ Error corrupt(std::string_view structure, std::string_view rule, std::size_t off
 // The first 16 bytes of every page:
 //   offset   size   field
 //   0        4      magic
-//   4        2      version, 1
+//   4        2      version, 2
 //   6        2      bits: of a keys page, log2 of the number of pages; else zero
 //   8        4      count of what the page holds
 //   12       4      first: number of the first of them; of a keys page, its own number

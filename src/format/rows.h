@@ -4,12 +4,12 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "format/metadata.h"
 
 namespace kedge {
 
@@ -43,7 +43,7 @@ struct ObjectRow {
   std::string reason;  // of kFailed and kSkipped
   std::uint32_t attempts = 0;
   Timestamp retry_after;  // by the store's clock; zero: not to be tried again until it changes
-  std::vector<std::pair<std::string, std::string>> metadata;  // sorted by name
+  Metadata metadata;
   bool operator==(const ObjectRow&) const = default;
 };
 
@@ -73,7 +73,6 @@ struct IndexedObject {
 inline constexpr std::size_t kMaxObjectKey = 4096;
 inline constexpr std::size_t kMaxField =
     4096;  // tag, version id, media type, charset, title, reason, context
-inline constexpr std::size_t kMaxMetadata = 64;  // pairs an object
 inline constexpr std::uint32_t kMaxChunksPerObject = 1U << 22;
 inline constexpr std::uint32_t kMaxSegmentObjects = 1U << 24;
 inline constexpr std::uint32_t kMaxSegmentRows = 1U << 24;

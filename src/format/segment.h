@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "format/index_state.h"
 #include "format/rows.h"
+#include "format/space.h"
 
 namespace kedge {
 
@@ -21,12 +22,22 @@ inline constexpr std::uint32_t kDocsPageObjects = 128;
 inline constexpr std::uint32_t kTextPageChunks = 256;
 inline constexpr std::uint32_t kKeysPageBytes = 4096;
 inline constexpr std::uint32_t kVectorBlockRows = 64;
+inline constexpr std::uint32_t kCodeBlockRows = 32;   // rows of a block of codes, and of refine
+inline constexpr std::uint32_t kMaxLists = 1U << 18;  // of a segment
 
 // One page: where it lies in the file, and its checksum.
 struct PageRef {
   std::uint64_t offset = 0;  // in the file
   std::uint32_t size = 0;
   std::uint32_t crc = 0;
+};
+
+// The rows of one list, one after the other in codes, refine and vectors.
+struct ListRef {
+  std::uint32_t first_row = 0;
+  std::uint32_t rows = 0;
+  std::uint64_t offset = 0;  // of its run of codes in the file
+  std::uint32_t crc = 0;     // of the run; 0 for a list without rows, which has no run
 };
 
 // The directory: where every page of the segment lies. Read once when a segment is opened. Its own
@@ -43,6 +54,12 @@ struct SegmentDirectory {
   std::vector<PageRef> text;  // page p: chunks [p * 256, ...), numbered over the segment by object
   std::vector<PageRef> keys;  // a power of two of pages, chosen by the top bits of the key hash
   std::vector<PageRef> vectors;  // block b: rows [b * 64, ...)
+  // One list, or as many as the tree has leaves; none without rows. In a segment of one list row
+  // and chunk have one number.
+  std::vector<ListRef> lists;
+  std::vector<PageRef> refine;                            // block b: rows [b * 32, ...)
+  std::vector<PageRef> attributes;                        // none: filters read the docs pages
+  std::vector<std::string> first_key_of_attributes_page;  // cut to kMaxBound bytes
   // Checked against the entry's directory_crc by the caller (check_page) before parsing.
   // kCorrupt with the rule and offset; kUnsupported for another version.
   static Result<SegmentDirectory> parse(ByteView bytes);
@@ -50,6 +67,10 @@ struct SegmentDirectory {
   // kCorrupt unless counts and plane extents are those of the head's entry: call after parse().
   [[nodiscard]] Status matches(const SegmentEntry& entry) const;
   [[nodiscard]] Extent plane(Plane plane) const;  // zero for a plane without pages
+  [[nodiscard]] std::uint32_t padded() const { return padded_dimension(dimension); }
+  [[nodiscard]] bool rows_are_chunks() const { return lists.size() <= 1; }
+  // The run of codes of a list with rows, as a page.
+  [[nodiscard]] PageRef list_page(std::uint32_t list) const;
 };
 
 // An object of a docs page, with the numbers of its chunks.
@@ -80,6 +101,64 @@ Result<std::vector<std::uint32_t>> find_in_keys_page(ByteView bytes, const Id128
 Id128 object_key_hash(std::uint32_t source, std::string_view key);
 std::size_t keys_page_of(const Id128& key_hash, std::size_t page_count);
 
+// A run of codes: the list's centroid, then blocks of 32 rows in the layout of Kernels::scan_codes
+// (simd/kernels.h). parse() reads the factors and objects of every row: keep the run with its
+// bytes. kCorrupt where a factor is NaN or infinite, an error negative, an object out of range, or
+// a slot past the last row not zero.
+class CodeList {
+ public:
+  // `list`: one with rows.
+  static Result<CodeList> parse(ByteView bytes, std::uint32_t list,
+                                const SegmentDirectory& directory);
+  [[nodiscard]] std::uint32_t rows() const { return rows_; }
+  // In rotated space, IEEE half bits, padded() of them.
+  [[nodiscard]] const std::uint16_t* centroid() const {
+    return reinterpret_cast<const std::uint16_t*>(bytes_);
+  }
+  [[nodiscard]] const std::byte* blocks() const { return bytes_ + 2 * std::size_t{padded_}; }
+  [[nodiscard]] const std::byte* block(std::uint32_t row) const;  // that the row lies in
+  [[nodiscard]] std::uint32_t object(std::uint32_t row) const;
+
+ private:
+  const std::byte* bytes_ = nullptr;
+  std::uint32_t rows_ = 0;
+  std::uint32_t padded_ = 0;
+};
+constexpr std::size_t code_block_bytes(std::uint32_t padded) {
+  return 4 * std::size_t{padded} + 384;
+}
+constexpr std::uint64_t code_list_bytes(std::uint32_t rows, std::uint32_t padded) {
+  if (rows == 0) return 0;
+  return 2 * std::uint64_t{padded} + (std::uint64_t{rows} + 31) / 32 * code_block_bytes(padded);
+}
+
+// What a refine row holds of its chunk: how to compute the distance with 5 bits a dimension, and
+// which bytes of the object it is.
+struct RefineRow {
+  float add = 0;
+  float rescale = 0;
+  std::uint32_t chunk = 0;  // 0-based within the object
+  // Of the chunk in the object. Both are unknown where one does not fit: see the text page.
+  std::uint64_t begin = 0;           // below 2^40; kUnknownBegin
+  std::uint32_t length = 0;          // in bytes, below 2^24; kUnknownLength
+  const std::byte* extra = nullptr;  // padded / 2 bytes in the layout of Kernels::dot_u4_i8
+};
+inline constexpr std::uint64_t kUnknownBegin = (std::uint64_t{1} << 40) - 1;
+inline constexpr std::uint32_t kUnknownLength = (1U << 24) - 1;
+inline constexpr std::size_t kRefineHeadBytes = 20;
+constexpr std::size_t refine_row_bytes(std::uint32_t padded) {
+  return kRefineHeadBytes + padded / 2;
+}
+// Without a check: of a block that parse_refine_block() accepted.
+RefineRow refine_row(const std::byte* row);
+constexpr std::size_t refine_block_bytes(std::uint32_t rows, std::uint32_t padded) {
+  return (rows * refine_row_bytes(padded) + 63) / 64 * 64;
+}
+// Up to 32 rows, row-major, then zeros: kCorrupt where a factor is NaN or infinite, a chunk out of
+// range, a place half unknown, or the padding not zero.
+Status parse_refine_block(ByteView bytes, std::uint32_t first_row,
+                          const SegmentDirectory& directory);
+
 // A block of rows as stored: each row is object u32, chunk-in-object u32, then `dimension` halves.
 // parse() reads every byte (order of the rows, no NaN, no infinity): keep the block with its bytes
 // instead of parsing it again for each query.
@@ -105,80 +184,11 @@ class VectorBlock {
   std::uint32_t stride_ = 0;
 };
 
-struct BuiltSegment {
-  Bytes file;
-  SegmentEntry entry;  // without deletes
-  // Of SegmentBuilder: object number by the order of add().
-  std::vector<std::uint32_t> number_of;
-};
-
-// Writes one segment from front to back: first every object, in order, then the vector of every
-// row. Memory: the file, its text and keys planes once more, and 16 bytes an object.
-class SegmentWriter {
- public:
-  // `id`, not zero, names the file. `expected_bytes`: of it, room for which is made at once.
-  SegmentWriter(const Id128& id, std::uint32_t dimension, std::uint64_t expected_bytes);
-
-  // kInvalid: too many objects or rows for one segment. Preconditions: check_object() and
-  // check_chunk() accept them; (source, key) is above that of the object before.
-  Status add(ObjectRow row, std::span<ChunkRow> chunks);
-  [[nodiscard]] std::uint32_t objects() const { return directory_.objects; }
-  [[nodiscard]] std::uint32_t rows() const { return directory_.rows; }
-
-  // The next row in order of object and chunk, after the last object was added. Precondition:
-  // `dimension` halves, all finite.
-  void add_vector(std::uint32_t object, std::uint32_t chunk, const std::uint16_t* values);
-  // Precondition: at least one object, and as many vectors as rows.
-  BuiltSegment finish(const Id128& space, std::uint8_t level) &&;
-
- private:
-  void end_docs_page();
-  void end_text_page();
-  void end_vector_block();
-  // Behind the last object: the text and keys planes take their place in the file.
-  void end_objects();
-
-  Id128 id_;
-  SegmentDirectory directory_;
-  SegmentEntry entry_;
-  ByteWriter out_;   // the file so far
-  ByteWriter text_;  // the text plane, until the docs plane is complete
-  std::vector<Id128> hashes_;
-  std::string last_key_;
-  std::vector<DocsEntry> docs_page_;
-  std::vector<TextEntry> text_page_;
-  std::vector<VectorRow> block_;  // values point into block_values_
-  std::vector<std::uint16_t> block_values_;
-  std::uint32_t vectors_ = 0;
-  bool objects_ended_ = false;
-};
-
-// Builds one segment in memory; objects may come in any order. Memory: what was added, plus the
-// file at finish().
-class SegmentBuilder {
- public:
-  SegmentBuilder(std::uint32_t dimension, Id128 space);
-  // Room for so many objects.
-  void reserve(std::size_t objects) { objects_.reserve(objects); }
-  // kInvalid: a limit of format/rows.h, a vector with NaN or infinity, or vectors of the wrong
-  // size: names the key.
-  Status add(IndexedObject object);
-  [[nodiscard]] std::uint32_t objects() const;
-  [[nodiscard]] std::uint32_t rows() const;
-  [[nodiscard]] std::uint64_t memory_bytes() const;
-
-  using Built = BuiltSegment;
-  // Preconditions: at least one object; no two of the same (source, key). `id`, not zero, names the
-  // file.
-  Built finish(Id128 id, std::uint8_t level) &&;
-
- private:
-  std::uint32_t dimension_;
-  Id128 space_;
-  std::vector<IndexedObject> objects_;
-  std::uint32_t rows_ = 0;
-  std::uint64_t memory_bytes_ = 0;
-};
+// The bytes of a block of so many rows, and the values of one of its rows: of a block that parse()
+// accepted.
+std::size_t vector_block_bytes(std::uint32_t row_count, std::uint32_t dimension);
+const std::uint16_t* vector_row_values(const std::byte* block, std::uint32_t dimension,
+                                       std::uint32_t row);
 
 // The first bytes of a segment name it, so that a file under another name is seen.
 inline constexpr std::size_t kSegmentHeaderBytes = 64;

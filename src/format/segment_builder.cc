@@ -1,9 +1,10 @@
+#include "format/segment_builder.h"
+
 #include <algorithm>
 #include <tuple>
 
 #include "base/strings.h"
 #include "format/page.h"
-#include "format/segment_pages.h"
 
 namespace kedge {
 namespace {
@@ -17,8 +18,7 @@ std::uint64_t memory_of(const IndexedObject& object) {
                         row.media_type.size() + row.charset.size() + row.title.size() +
                         row.reason.size() + object.chunks.capacity() * sizeof(ChunkRow) +
                         object.vectors.capacity() * sizeof(std::uint16_t);
-  for (const auto& [name, value] : row.metadata)
-    bytes += 2 * sizeof(std::string) + name.size() + value.size();
+  bytes += metadata_bytes(row.metadata) + row.metadata.size() * sizeof(Metadata::value_type);
   for (const ChunkRow& chunk : object.chunks) bytes += chunk.context.size();
   return bytes;
 }
@@ -48,16 +48,7 @@ Status check_object(const ObjectRow& row) {
   }
   if (row.status < ObjectStatus::kIndexed || row.status > ObjectStatus::kAbsent)
     return {Code::kInvalid, "unknown status"};
-  if (row.metadata.size() > kMaxMetadata)
-    return {Code::kInvalid, str_cat("metadata has over ", kMaxMetadata, " names")};
-  for (std::size_t i = 0; i < row.metadata.size(); ++i) {
-    const auto& [name, value] = row.metadata[i];
-    if (name.size() > kMaxField || value.size() > kMaxField)
-      return {Code::kInvalid, "a name or value of the metadata is too long"};
-    if (i > 0 && row.metadata[i - 1].first >= name)
-      return {Code::kInvalid, "names of the metadata are not increasing"};
-  }
-  return {};
+  return check_metadata(row.metadata);
 }
 
 Status check_chunk(const ChunkRow& chunk) {
@@ -103,7 +94,7 @@ std::uint32_t SegmentBuilder::objects() const {
 std::uint32_t SegmentBuilder::rows() const { return rows_; }
 std::uint64_t SegmentBuilder::memory_bytes() const { return memory_bytes_; }
 
-SegmentBuilder::Built SegmentBuilder::finish(Id128 id, std::uint8_t level) && {
+SegmentBuilder::Built SegmentBuilder::finish(Id128 id, std::uint8_t level, RowCoder& coder) && {
   KEDGE_CHECK(!objects_.empty());
   std::vector<std::uint32_t> order(objects_.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -112,25 +103,48 @@ SegmentBuilder::Built SegmentBuilder::finish(Id128 id, std::uint8_t level) && {
   };
   std::sort(order.begin(), order.end(),
             [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
-  // The vectors are nearly all of a segment.
-  SegmentWriter writer(
-      id, dimension_,
-      std::uint64_t{rows_} * (2 * std::uint64_t{dimension_} + 80) + objects_.size() * 256);
-  std::vector<std::uint32_t> number_of(order.size());
+  // Memory takes every byte, and add() has kept both counts within a segment's.
+  const auto must = [](const Status& status) { KEDGE_CHECK(status.ok()); };
+  MemorySink sink;
+  SegmentWriter writer(id, dimension_, sink);
+  Built built;
+  built.number_of.resize(order.size());
+  std::vector<const std::uint16_t*> rows;
   for (const std::uint32_t i : order) {
-    number_of[i] = writer.objects();
-    const Status added = writer.add(std::move(objects_[i].row), objects_[i].chunks);
-    KEDGE_CHECK(added.ok());  // add() has kept both counts within a segment's
+    IndexedObject& object = objects_[i];
+    built.number_of[i] = writer.objects();
+    for (std::size_t at = 0; at < object.vectors.size(); at += dimension_)
+      rows.push_back(object.vectors.data() + at);
+    must(
+        writer.add_object(std::move(object.row), static_cast<std::uint32_t>(object.chunks.size())));
   }
-  for (std::uint32_t number = 0; number < order.size(); ++number) {
-    const IndexedObject& object = objects_[order[number]];
-    for (std::uint32_t chunk = 0; chunk < object.chunks.size(); ++chunk) {
-      const std::size_t at = std::size_t{chunk} * dimension_;
-      writer.add_vector(number, chunk, object.vectors.data() + at);
+  if (!rows.empty()) {
+    const std::uint32_t count = rows_;
+    must(writer.begin_rows({&count, 1}));
+    const std::vector<std::uint16_t> centroid = coder.centroid(rows);
+    must(writer.begin_list(centroid.data()));
+    std::size_t next = 0;
+    for (std::uint32_t number = 0; number < order.size(); ++number) {
+      const std::vector<ChunkRow>& chunks = objects_[order[number]].chunks;
+      for (std::uint32_t c = 0; c < chunks.size(); ++c, ++next) {
+        CodedRow row{.object = number,
+                     .chunk = c,
+                     .begin = chunks[c].begin,
+                     .length = chunks[c].end - chunks[c].begin,
+                     .values = rows[next]};
+        coder.encode(rows[next], centroid.data(), row);
+        must(writer.add_row(row));
+      }
     }
   }
-  Built built = std::move(writer).finish(space_, level);
-  built.number_of = std::move(number_of);
+  std::uint32_t row = 0;
+  for (const std::uint32_t i : order) {
+    for (ChunkRow& chunk : objects_[i].chunks) must(writer.add_chunk(std::move(chunk), row++));
+  }
+  Result<SegmentEntry> entry = std::move(writer).finish(space_, {}, level);
+  KEDGE_CHECK(entry.ok());
+  built.entry = *std::move(entry);
+  built.file = std::move(sink).take();
   return built;
 }
 

@@ -86,7 +86,8 @@ TEST(SegmentBuilderDeathTest, StopsAtTwoObjectsOfOneKey) {
         SegmentBuilder builder(test::kSmallDimension, test::number_id(1));
         (void)builder.add(test::small_objects()[0]);
         (void)builder.add(test::small_objects()[0]);
-        (void)std::move(builder).finish(test::number_id(2), 0);
+        test::TestCoder coder(test::kSmallDimension);
+        (void)std::move(builder).finish(test::number_id(2), 0, coder);
       },
       "check failed");
 }

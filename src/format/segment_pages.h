@@ -25,11 +25,38 @@ Bytes encode_keys_plane(std::span<const Id128> hashes, std::vector<std::uint32_t
 // Precondition: 1 to kVectorBlockRows rows of `dimension` halves.
 Bytes encode_vector_block(std::uint32_t first_row, std::uint32_t dimension,
                           std::span<const VectorRow> rows);
-std::size_t vector_block_bytes(std::uint32_t row_count, std::uint32_t dimension);
 
 // The limits of format/rows.h and the rules between fields; kInvalid, without the key.
 Status check_object(const ObjectRow& row);
 Status check_chunk(const ChunkRow& chunk);
+// A row as a segment keeps it. What it points to is borrowed.
+struct CodedRow {
+  std::uint32_t object = 0;
+  std::uint32_t chunk = 0;  // 0-based within the object
+  std::uint64_t begin = 0;  // the chunk's bytes in the object
+  std::uint64_t length = 0;
+  const std::uint16_t* values = nullptr;  // dimension halves
+  const std::byte* bits = nullptr;        // padded / 8: bit i % 8 of byte i / 8 is dimension i
+  float add = 0;                          // factors of one bit a dimension (ann/rabitq.h)
+  std::uint16_t rescale = 0;              // IEEE half
+  std::uint16_t error = 0;                // IEEE half
+  const std::byte* extra = nullptr;       // padded / 2: RefineRow::extra
+  float refine_add = 0;
+  float refine_rescale = 0;
+};
+// Into and out of a slot of a block of codes, which is zero before. get_code() puts the bits where
+// it is told, and of `row` sets bits, factors and object.
+void put_code(std::byte* block, std::uint32_t padded, std::uint32_t slot, const CodedRow& row);
+void get_code(const std::byte* block, std::uint32_t padded, std::uint32_t slot, std::byte* bits,
+              CodedRow& row);
+// refine_row_bytes(padded) bytes.
+void put_refine(std::byte* to, std::uint32_t padded, const CodedRow& row);
+
+// Planes with pages, in the order of the file.
+inline constexpr Plane kSegmentPlanes[] = {Plane::kDocs,  Plane::kKeys,   Plane::kAttributes,
+                                           Plane::kCodes, Plane::kRefine, Plane::kVectors,
+                                           Plane::kText};
+
 // Whether no value is NaN or infinite.
 bool all_finite(ByteView halves);
 

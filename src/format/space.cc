@@ -49,7 +49,7 @@ Id128 Space::id() const {
 }
 
 std::string Space::describe() const {
-  return str_cat(provider, "/", model, ", ", dimension, " dimensions");
+  return str_cat(provider, model.empty() ? "" : "/", model, ", ", dimension, " dimensions");
 }
 
 }  // namespace kedge

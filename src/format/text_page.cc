@@ -6,7 +6,7 @@
 //   24              string table, then the entries, then zeros up to a multiple of 64
 // An entry: begin, as zigzag varint less the end of the entry before (modulo 2^64); end less begin,
 // a varint; first and last line, then first and last record in the same way; context, a varint; row
-// less chunk number, a zigzag varint, zero in this version; chunk hash; input hash.
+// less chunk number, a zigzag varint, zero in a segment of one list; chunk hash; input hash.
 #include <algorithm>
 
 #include "format/page.h"
@@ -99,8 +99,13 @@ Result<std::vector<TextEntry>> parse_text_page(ByteView bytes, std::uint32_t fir
     if (!in.ok()) return corrupt(kWhat, "entry is cut short or a range is out of range", at);
     if (context >= contexts.size())
       return corrupt(kWhat, "entry names a context that is not there", at);
-    if (row_less_chunk != 0) return corrupt(kWhat, "row differs from the chunk number", at);
-    entries[i].row = first + i;
+    constexpr std::int64_t kFar = kMaxSegmentRows;
+    const bool near = row_less_chunk >= -kFar && row_less_chunk <= kFar;
+    const std::int64_t row = near ? row_less_chunk + first + i : -1;
+    if (row_less_chunk != 0 && directory.rows_are_chunks())
+      return corrupt(kWhat, "row differs from the chunk number", at);
+    if (row < 0 || row >= directory.rows) return corrupt(kWhat, "row is out of range", at);
+    entries[i].row = static_cast<std::uint32_t>(row);
     before.end = chunk.end;
     before.line_last = chunk.line_last;
     before.row_last = chunk.row_last;

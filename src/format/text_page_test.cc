@@ -73,6 +73,31 @@ TEST_F(TextPage, RefusesEachBrokenRuleOfAnEntry) {
   test::expect_corrupt(parse(bad), "names a context that is not there");
 }
 
+// Of the lists of a tree, a row may lie anywhere in the segment, and nowhere else.
+TEST_F(TextPage, TakesRowsOfListsInAnyOrder) {
+  directory_.lists.resize(2);
+  EXPECT_EQ(parse(page_).ok(), true);
+  auto entries = entries_;
+  std::swap(entries[0].row, entries[2].row);
+  const Bytes swapped = encode_text_page(0, entries);
+  const auto read = parse_text_page(swapped, 0, directory_);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ((*read)[0].row, 2U);
+  EXPECT_EQ((*read)[1].row, 1U);
+  EXPECT_EQ((*read)[2].row, 0U);
+  for (const std::uint32_t row : {3U, kMaxSegmentRows, ~std::uint32_t{0}}) {
+    entries[1].row = row;
+    test::expect_corrupt(parse(encode_text_page(0, entries)), "row is out of range");
+  }
+  // The difference as such: a byte before the hashes, of chunk 0 less one.
+  const auto& hash = entries_[0].chunk.chunk_hash.bytes;
+  const auto at = std::search(page_.begin(), page_.end(), hash.begin(), hash.end());
+  ASSERT_NE(at, page_.end());
+  ASSERT_EQ(at[-1], std::byte{0});
+  at[-1] = std::byte{1};
+  test::expect_corrupt(parse(page_), "row is out of range");
+}
+
 TEST_F(TextPage, StandsHostileBytes) {
   test::expect_hostile_safe(page_, 12, [&](ByteView bytes) { return parse(bytes); });
 }

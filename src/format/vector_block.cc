@@ -8,7 +8,8 @@
 //   the
 //                            stride
 //            zeros up to a multiple of 64
-// Rows are those of the segment's chunks, in order of object and chunk. No half is NaN or infinite.
+// Rows are in the order of the lists; in a segment of one list in order of object and chunk. No
+// half is NaN or infinite.
 #include <algorithm>
 
 #include "format/page.h"
@@ -111,7 +112,7 @@ Result<VectorBlock> VectorBlock::parse(ByteView bytes, std::uint32_t first_row,
       return corrupt(kWhat, "object or chunk number out of range", at);
     const bool next_chunk = row.object == before.object && row.chunk == before.chunk + 1;
     const bool next_object = row.object > before.object && row.chunk == 0;
-    if (i > 0 && !next_chunk && !next_object)
+    if (directory.rows_are_chunks() && i > 0 && !next_chunk && !next_object)
       return corrupt(kWhat, "rows are not in order of object and chunk", at);
     if (!all_finite(bytes.subspan(at + kRowHeaderBytes, std::size_t{2} * dimension)))
       return corrupt(kWhat, "a value is NaN or infinite", at + kRowHeaderBytes);
@@ -122,6 +123,12 @@ Result<VectorBlock> VectorBlock::parse(ByteView bytes, std::uint32_t first_row,
   if (!all_zero(bytes.subspan(kHeaderBytes + std::size_t{count} * stride)))
     return corrupt(kWhat, "padding is not zero", kHeaderBytes + std::size_t{count} * stride);
   return block;
+}
+
+const std::uint16_t* vector_row_values(const std::byte* block, std::uint32_t dimension,
+                                       std::uint32_t row) {
+  return reinterpret_cast<const std::uint16_t*>(
+      block + kHeaderBytes + std::size_t{row} * row_stride(dimension) + kRowHeaderBytes);
 }
 
 const std::byte* VectorBlock::values() const {

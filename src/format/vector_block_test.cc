@@ -58,6 +58,17 @@ TEST_F(VectorBlockTest, RefusesEachBrokenRule) {
   test::expect_corrupt(parse(block_), "bad size");
 }
 
+// Of the lists of a tree, any row may follow any other.
+TEST_F(VectorBlockTest, TakesRowsOfListsInAnyOrder) {
+  directory_.lists.resize(2);
+  test::expect_each_refused(block_,
+                            {{64, 3, 4, "object or chunk number out of range at offset 64"},
+                             {68, kMaxChunksPerObject, 4, "object or chunk number out of range"}},
+                            [&](ByteView bytes) { return parse(bytes); });
+  EXPECT_TRUE(parse(test::patched(block_, {64, 2, 4, ""})).ok());
+  EXPECT_TRUE(parse(test::patched(block_, {68, 9, 4, ""})).ok());
+}
+
 TEST_F(VectorBlockTest, StandsHostileBytes) {
   test::expect_hostile_safe(block_, 14, [&](ByteView bytes) { return parse(bytes); });
 }

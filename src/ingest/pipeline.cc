@@ -25,6 +25,20 @@ std::string clip(std::string text, std::size_t limit) {
   return text;
 }
 
+// What the store says of the object, as far as a row has room for it: by name, up to the first that
+// passes a limit of all together.
+Metadata metadata_of(const ObjectInfo& info) {
+  Metadata out;
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : info.metadata) {
+    if (name.size() > kMaxMetadataText || value.size() > kMaxMetadataText) continue;
+    bytes += name.size() + value.size();
+    if (out.size() == kMaxMetadata || bytes > kMaxMetadataBytes) break;
+    out.emplace_back(name, value);
+  }
+  return out;
+}
+
 std::string hash_key(const Id128& hash) { return std::string(as_text(hash.bytes)); }
 
 }  // namespace
@@ -140,6 +154,7 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
   row.version_id = info.version_id;
   row.racy = info.racy || todo.listed.racy;
   row.media_type = clip(decision.media_type, kMaxField);
+  row.metadata = metadata_of(info);
   row.content_hash = sha256(raw);
   if (info.tag != todo.listed.tag) {
     row.tag = info.tag.value;

@@ -13,6 +13,7 @@
 #include "ingest/listing.h"
 #include "store/fault_store.h"
 #include "store/memory_store.h"
+#include "store/wrapped_store.h"
 
 namespace kedge {
 namespace {
@@ -43,6 +44,23 @@ class FailingEmbedder final : public Embedder {
 
  private:
   std::unique_ptr<Embedder> inner_ = make_test_embedder(16).value();
+};
+
+// A store that knows what the writers of objects said of them.
+class NotedStore final : public WrappedStore {
+ public:
+  explicit NotedStore(ObjectStore& inner) : WrappedStore(inner) {}
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> notes;
+
+  std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
+                                 Deadline deadline) override {
+    std::vector<Result<Blob>> blobs = inner().read(requests, deadline);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const auto note = notes.find(requests[i].key);
+      if (blobs[i].ok() && note != notes.end()) blobs[i]->info.metadata = note->second;
+    }
+    return blobs;
+  }
 };
 
 class SyncTest : public testing::Test {
@@ -80,7 +98,7 @@ class SyncTest : public testing::Test {
     clock_.advance(std::chrono::seconds(10));
     const std::unique_ptr<Index> index = KEDGE_TRY(open());
     const SyncEnvironment environment{.index = *index,
-                                      .source = source_,
+                                      .source = noted_,
                                       .embedder = embedder_,
                                       .cache = nullptr,
                                       .clock = clock_,
@@ -121,6 +139,7 @@ class SyncTest : public testing::Test {
   SeededRandom random_{20261124};
   MemoryStore bucket_{clock_};
   FaultStore source_{bucket_, clock_};
+  NotedStore noted_{source_};
   MemoryStore files_{clock_};
   FaultStore index_store_{files_, clock_};
   FailingEmbedder embedder_;
@@ -146,6 +165,31 @@ TEST_F(SyncTest, AFailedListingDeletesNothing) {
   EXPECT_EQ(empty->unproven, 20U);
   EXPECT_EQ(live().size(), 20U);
   EXPECT_EQ(sync()->deleted, 1U) << "a listing that tells the truth";
+}
+
+// User metadata becomes the row's, as far as there is room for it, and goes with the version.
+TEST_F(SyncTest, UserMetadataIsTheRows) {
+  noted_.notes["k1.txt"] = {{"team", "core"}, {"year", "2020"}};
+  for (char c = 'a'; c <= 'z'; ++c) {
+    for (char d = 'a'; d <= 'd'; ++d) noted_.notes["k2.txt"].emplace_back(std::string{c, d}, "v");
+  }
+  noted_.notes["k3.txt"] = {{"a", std::string(kMaxMetadataText + 1, 'x')}, {"b", "v"}};
+  ASSERT_TRUE(sync().ok());
+  EXPECT_EQ(live().size(), 20U);
+  const auto metadata = [&](const std::string& key) {
+    const auto index = open().value();
+    const std::vector<ObjectKey> keys = {{1, key}};
+    const auto found = index->find(index->current(), keys, Deadline::never());
+    return found.value().front().value().row.metadata;
+  };
+  EXPECT_EQ(metadata("k1.txt"), (Metadata{{"team", "core"}, {"year", "2020"}}));
+  EXPECT_EQ(metadata("k2.txt").size(), kMaxMetadata);
+  EXPECT_EQ(metadata("k3.txt"), (Metadata{{"b", "v"}}));
+  EXPECT_EQ(metadata("k4.txt"), Metadata{});
+  noted_.notes["k1.txt"] = {{"team", "edge"}};
+  write("k1.txt", "object number 1 of the source");
+  ASSERT_TRUE(sync().ok());
+  EXPECT_EQ(metadata("k1.txt"), (Metadata{{"team", "edge"}}));
 }
 
 TEST_F(SyncTest, OnlyNotFoundProvesAbsence) {

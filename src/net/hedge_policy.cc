@@ -6,9 +6,15 @@
 namespace kedge {
 namespace {
 
-constexpr std::uint64_t kRefresh = 8;  // samples after which a percentile is computed again
+constexpr std::uint64_t kCopy = 1'000'000;  // what one takes of what reads saved
+constexpr std::uint64_t kRefresh = 8;       // samples after which a percentile is computed again
 
 }  // namespace
+
+HedgePolicy::HedgePolicy(double budget, Duration floor)
+    : a_read_(static_cast<std::uint64_t>(std::llround(budget * static_cast<double>(kCopy)))),
+      floor_(floor),
+      saved_(kBurst * kCopy) {}
 
 void HedgePolicy::add(std::string_view host, Duration latency) {
   auto found = hosts_.find(host);
@@ -35,11 +41,11 @@ std::optional<Duration> HedgePolicy::wait(std::string_view host) {
   return std::max(one.p95, floor_);
 }
 
+void HedgePolicy::began() { saved_ = std::min(saved_ + a_read_, kMaxSaved * kCopy); }
+
 bool HedgePolicy::take() {
-  const auto allowed =
-      static_cast<std::uint64_t>(std::llround(budget_ * static_cast<double>(reads_))) + kBurst;
-  if (!enabled() || copies_ >= allowed) return false;
-  ++copies_;
+  if (!enabled() || saved_ < kCopy) return false;
+  saved_ -= kCopy;
   return true;
 }
 

@@ -23,13 +23,16 @@ class HedgePolicy {
   static constexpr std::size_t kMinSamples = 20;  // fewer say nothing about a tail
   static constexpr std::size_t kMaxHosts = 256;   // more: all are forgotten
   static constexpr std::uint64_t kBurst = 1;      // copies beyond the budget
+  // Copies that reads of the past may leave to later ones: a store that turns slow after a good day
+  // must not be sent a day's worth of them at once.
+  static constexpr std::uint64_t kMaxSaved = 16;
 
   // `budget`: second copies a read, 0 to 1; 0 means never.
-  HedgePolicy(double budget, Duration floor) : budget_(budget), floor_(floor) {}
+  HedgePolicy(double budget, Duration floor);
 
-  [[nodiscard]] bool enabled() const { return budget_ > 0; }
+  [[nodiscard]] bool enabled() const { return a_read_ > 0; }
   // A read that may be sent twice begins.
-  void began() { ++reads_; }
+  void began();
   // A first copy had its first byte, or was given up, after `latency`.
   void add(std::string_view host, Duration latency);
   // How long a read of `host` waits for its first byte before it may be sent again, at least the
@@ -47,10 +50,9 @@ class HedgePolicy {
     Duration p95{0};
   };
 
-  const double budget_;
+  const std::uint64_t a_read_;  // what a read saves, in millionths of a copy
   const Duration floor_;
-  std::uint64_t reads_ = 0;
-  std::uint64_t copies_ = 0;
+  std::uint64_t saved_;  // likewise
   std::map<std::string, Host, std::less<>> hosts_;
 };
 

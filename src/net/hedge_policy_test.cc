@@ -25,14 +25,15 @@ TEST(HedgePolicy, WaitsForThePercentileOfTheLatestAnswers) {
   EXPECT_EQ(policy.wait("a"), milliseconds(20)) << "never under the floor";
 }
 
-// The budget is what keeps hedges from doubling the load of a store that is slow as a whole.
+// The budget is what keeps hedges from doubling the load of a store that is slow as a whole, also
+// after a long time in which none were needed.
 TEST(HedgePolicy, KeepsCopiesWithinTheBudget) {
   const struct {
     double budget;
     int reads;
     int copies;
-  } cases[] = {{0.05, 0, 1},      {0.05, 9, 1},  {0.05, 10, 2},
-               {0.05, 1'000, 51}, {0, 1'000, 0}, {1, 10, 11}};
+  } cases[] = {{0.05, 0, 1},   {0.05, 19, 1},         {0.05, 20, 2}, {0.25, 3, 1}, {0.25, 4, 2},
+               {0.25, 96, 16}, {0.05, 1'000'000, 16}, {0, 1'000, 0}, {1, 10, 11},  {1, 1'000, 16}};
   for (const auto& c : cases) {
     HedgePolicy policy(c.budget, milliseconds(20));
     for (int i = 0; i < c.reads; ++i) policy.began();
@@ -40,6 +41,14 @@ TEST(HedgePolicy, KeepsCopiesWithinTheBudget) {
     while (copies < 100 && policy.take()) ++copies;
     EXPECT_EQ(copies, c.copies) << c.budget << " of " << c.reads;
   }
+  // Where each read would be sent again, a quarter are.
+  HedgePolicy policy(0.25, milliseconds(20));
+  int copies = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    policy.began();
+    copies += policy.take() ? 1 : 0;
+  }
+  EXPECT_EQ(copies, 251);
 }
 
 // Hosts come from URLs: their number must not grow without end.

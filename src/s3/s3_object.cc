@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/strings.h"
+#include "s3/encoded_word.h"
 #include "s3/http_date.h"
 #include "s3/s3_xml.h"
 #include "store/range.h"
@@ -66,6 +67,22 @@ Status check_checksum(const HttpResponse& response, std::string_view key) {
                                       "that came with it")};
 }
 
+// Of a name that comes twice the first value.
+std::vector<std::pair<std::string, std::string>> user_metadata(const HttpResponse& response) {
+  constexpr std::string_view kPrefix = "x-amz-meta-";
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const HttpHeader& header : response.headers) {
+    if (!header.name.starts_with(kPrefix)) continue;
+    out.emplace_back(header.name.substr(kPrefix.size()), decode_words(header.value));
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  out.erase(std::unique(out.begin(), out.end(),
+                        [](const auto& a, const auto& b) { return a.first == b.first; }),
+            out.end());
+  return out;
+}
+
 Error odd(std::string_view key, std::string_view what) {
   return {Code::kUnavailable, str_cat("'", printable(key), "': ", what)};
 }
@@ -88,6 +105,7 @@ Result<ObjectInfo> object_of(std::string_view key, const HttpResponse& response)
   info.last_modified = parse_http_date(response.header("last-modified"));
   info.version_id = response.header("x-amz-version-id");
   info.media_type = response.header("content-type");
+  info.metadata = user_metadata(response);
   info.storage_class = response.header("x-amz-storage-class");
   if (info.storage_class == "STANDARD") info.storage_class.clear();
   const bool restored =
@@ -138,6 +156,16 @@ Result<Blob> checked_blob(const ReadRequest& request, HttpResponse response, Tim
   }
   blob.body = std::move(response.body);
   return blob;
+}
+
+Result<Blob> checked_unchanged(const ReadRequest& request, const HttpResponse& response,
+                               Timestamp store_time) {
+  if (!request.unless_match) return odd(request.key, "not modified, which was not asked");
+  // Not every store repeats the tag.
+  const std::string_view etag = response.header("etag");
+  if (!etag.empty() && Tag{tag_of_etag(etag)} != *request.unless_match)
+    return odd(request.key, "not modified, and of another ETag than was asked for");
+  return unchanged_blob(request, store_time);
 }
 
 std::string range_header(const ReadRequest& request) {

@@ -28,6 +28,11 @@ std::optional<ContentRange> parse_content_range(std::string_view text);
 Result<Blob> checked_blob(const ReadRequest& request, HttpResponse response, Timestamp store_time);
 
 // "bytes=0-99" or "bytes=100-"; the end saturates.
+// The answer to a request with unless_match that nothing changed. kUnavailable: it was not asked
+// so, or of another tag.
+Result<Blob> checked_unchanged(const ReadRequest& request, const HttpResponse& response,
+                               Timestamp store_time);
+
 std::string range_header(const ReadRequest& request);
 // How a tag goes on the wire; nullopt for one that no store can have given.
 std::optional<std::string> etag_of_tag(const Tag& tag);

@@ -70,6 +70,18 @@ class S3Store final : public ObjectStore {
   S3Client client_;
 };
 
+Result<Blob> blob_of_answer(const ReadRequest& request, S3Answer answer) {
+  const Timestamp store_time = answer.store_time;
+  if (answer.response.status == 304) return checked_unchanged(request, answer.response, store_time);
+  if (request.length != std::uint64_t{0})
+    return checked_blob(request, std::move(answer.response), store_time);
+  Blob blob;
+  blob.info = KEDGE_TRY(object_of(request.key, answer.response));
+  blob.store_time = store_time;
+  KEDGE_TRY(range_of(request, blob.info.size));
+  return blob;
+}
+
 Planned S3Store::plan(const ReadRequest& request, std::string method) {
   Planned out;
   const Status key = check_s3_key(request.key);
@@ -96,6 +108,10 @@ Planned S3Store::plan(const ReadRequest& request, std::string method) {
   if (call.method == "GET") {
     call.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
     if (!is_whole(request)) call.headers.push_back({"range", range_header(request)});
+    // What can be no tag of an object matches none: then it is read.
+    std::optional<std::string> known;
+    if (request.unless_match) known = etag_of_tag(*request.unless_match);
+    if (known) call.headers.push_back({"if-none-match", *std::move(known)});
     if (request.length && *request.length < call.max_body_bytes - kSlack)
       call.max_body_bytes = *request.length + kSlack;
   }
@@ -130,15 +146,10 @@ std::vector<Result<T>> S3Store::ask(std::span<const ReadRequest> requests,
 
 Result<Blob> S3Store::blob_of(const ReadRequest& request, S3Outcome outcome) {
   if (outcome.ok()) {
-    const Timestamp store_time = outcome.answer->store_time;
-    if (request.length == std::uint64_t{0}) {
-      Blob blob;
-      blob.info = KEDGE_TRY(object_of(request.key, outcome.answer->response));
-      blob.store_time = store_time;
-      KEDGE_TRY(range_of(request, blob.info.size));
-      return blob;
-    }
-    return checked_blob(request, std::move(outcome.answer->response), store_time);
+    const bool hedged = outcome.answer->response.hedged;
+    Blob blob = KEDGE_TRY(blob_of_answer(request, *std::move(outcome.answer)));
+    blob.hedged = hedged;
+    return blob;
   }
   if (outcome.refusal.status == 416)
     return {Code::kInvalid, str_cat("range of ", client_.name_of(request.key), " begins at ",
@@ -186,6 +197,7 @@ std::vector<Result<Stat>> S3Store::stat(std::span<const ReadRequest> requests, D
         Stat stat;
         stat.info = KEDGE_TRY(object_of(request.key, outcome.answer->response));
         stat.store_time = outcome.answer->store_time;
+        stat.hedged = outcome.answer->response.hedged;
         if (request.if_match && stat.info.tag != *request.if_match)
           return Error{Code::kConflict, str_cat("'", printable(request.key),
                                                 "' has another ETag than was asked "

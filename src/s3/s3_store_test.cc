@@ -74,6 +74,20 @@ TEST_F(S3StoreTest, TakesOnlyTheBytesThatWereAskedFor) {
   EXPECT_EQ(transport_.unexpected(), "");
 }
 
+// User metadata comes with the read, by name, decoded.
+TEST_F(S3StoreTest, BringsUserMetadataWithARead) {
+  transport_.expect("GET", "/bucket/k",
+                    object(200, "x",
+                           {{"x-amz-meta-year", "2020"},
+                            {"x-amz-meta-author", "=?UTF-8?Q?=C3=84?="},
+                            {"x-amz-metadata", "no"}}));
+  const Result<Blob> blob = read_one(*store_, part(0, {}), kNever);
+  ASSERT_TRUE(blob.ok());
+  const std::vector<std::pair<std::string, std::string>> expected = {{"author", "\xC3\x84"},
+                                                                     {"year", "2020"}};
+  EXPECT_EQ(blob->info.metadata, expected);
+}
+
 TEST_F(S3StoreTest, HoldsTheTagThatWasAskedFor) {
   ReadRequest request = part(0, {});
   request.if_match = Tag{"other"};
@@ -89,6 +103,48 @@ TEST_F(S3StoreTest, HoldsTheTagThatWasAskedFor) {
     EXPECT_EQ(store_->swap("k", Tag{odd}, {}, kNever).code(), Code::kConflict) << odd;
   }
   EXPECT_EQ(transport_.count(), 2U);
+}
+
+TEST_F(S3StoreTest, TakesNotModifiedForTheTagThatItAskedWith) {
+  ReadRequest request = part(0, {});
+  request.unless_match = Tag{"known"};
+  const struct {
+    const char* why;
+    std::vector<HttpHeader> headers;
+    const char* expected;
+  } cases[] = {{"its tag", {{"etag", "\"known\""}}, "unchanged"},
+               {"no tag", {}, "unchanged"},
+               {"another tag", {{"etag", "\"other\""}}, "unavailable"}};
+  for (const auto& c : cases) {
+    std::vector<HttpHeader> headers = c.headers;
+    headers.push_back({"date", "Wed, 25 Nov 2026 10:00:00 GMT"});
+    transport_.expect("GET", "/bucket/k", scripted_answer(304, "", std::move(headers)));
+    const Result<Blob> blob = read_one(*store_, request, kNever);
+    EXPECT_EQ(blob.ok() && blob->unchanged ? "unchanged" : outcome_of(blob), c.expected) << c.why;
+    if (blob.ok()) {
+      EXPECT_EQ(blob->info.tag, Tag{"known"}) << c.why;
+      EXPECT_EQ(to_rfc3339(blob->store_time), "2026-11-25T10:00:00Z") << c.why;
+    }
+    EXPECT_EQ(transport_.seen().back().header("if-none-match"), "\"known\"") << c.why;
+  }
+  // Nobody asked.
+  request.unless_match.reset();
+  transport_.expect("GET", "/bucket/k", scripted_answer(304, "", {{"date", kDate}}));
+  EXPECT_EQ(read_one(*store_, request, kNever).code(), Code::kUnavailable);
+  EXPECT_EQ(transport_.seen().back().header("if-none-match"), "");
+  EXPECT_EQ(transport_.unexpected(), "");
+}
+
+// What was sent twice is told, for the bill.
+TEST_F(S3StoreTest, TellsWhatWasHedged) {
+  for (const bool hedged : {false, true}) {
+    HttpResponse answer = object(200, "x");
+    answer.hedged = hedged;
+    transport_.expect("GET", "/bucket/k", answer);
+    transport_.expect("HEAD", "/bucket/k", answer);
+    EXPECT_EQ(read_one(*store_, part(0, {}), kNever).value().hedged, hedged);
+    EXPECT_EQ(stat_one(*store_, "k", kNever).value().hedged, hedged);
+  }
 }
 
 // An empty object satisfies no range at all; the one from 0 is its empty body.

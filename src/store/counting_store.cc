@@ -43,6 +43,7 @@ StoreCounts StoreCounts::operator-(const StoreCounts& earlier) const {
   for (std::size_t i = 0; i < kOperationCount; ++i) {
     out.by_operation[i].calls -= earlier.by_operation[i].calls;
     out.by_operation[i].requests -= earlier.by_operation[i].requests;
+    out.by_operation[i].hedges -= earlier.by_operation[i].hedges;
     out.by_operation[i].failed -= earlier.by_operation[i].failed;
     out.by_operation[i].bytes -= earlier.by_operation[i].bytes;
   }
@@ -60,6 +61,7 @@ void CountingStore::add(Operation operation, const OperationCount& count) {
   OperationCount& sum = counts_.by_operation[static_cast<std::size_t>(operation)];
   sum.calls += count.calls;
   sum.requests += count.requests;
+  sum.hedges += count.hedges;
   sum.failed += count.failed;
   sum.bytes += count.bytes;
 }
@@ -72,7 +74,10 @@ std::vector<Result<Blob>> CountingStore::read(std::span<const ReadRequest> reque
     if (!is_counted(requests[i].key)) continue;
     count.calls = 1;
     ++count.requests;
-    if (results[i].ok()) count.bytes += results[i]->body.size();
+    if (results[i].ok()) {
+      count.bytes += results[i]->body.size();
+      count.hedges += results[i]->hedged ? 1 : 0;
+    }
     if (!results[i].ok()) ++count.failed;
   }
   add(Operation::kRead, count);
@@ -87,6 +92,7 @@ std::vector<Result<Stat>> CountingStore::stat(std::span<const ReadRequest> reque
     if (!is_counted(requests[i].key)) continue;
     count.calls = 1;
     ++count.requests;
+    if (results[i].ok()) count.hedges += results[i]->hedged ? 1 : 0;
     if (!results[i].ok()) ++count.failed;
   }
   add(Operation::kStat, count);

@@ -17,6 +17,7 @@ namespace kedge {
 struct OperationCount {
   std::uint64_t calls = 0;     // batches: dependent calls are rounds
   std::uint64_t requests = 0;  // what a bucket bills: each key of a batch, each page of a listing
+  std::uint64_t hedges = 0;    // of them, sent a second time and answered; a bucket bills both
   std::uint64_t failed = 0;    // requests answered with an error
   std::uint64_t bytes = 0;     // of bodies, read or sent, also of failed writes
   bool operator==(const OperationCount&) const = default;

@@ -168,9 +168,10 @@ class FileStore final : public ObjectStore {
   Result<Blob> read_one_of(const ReadRequest& request, Timestamp time, Deadline deadline) {
     const OpenFile file = KEDGE_TRY(open(request, deadline));
     Tag tag;
-    if (request.if_match && !is_whole(request)) {
+    if ((request.if_match || request.unless_match) && !is_whole(request)) {
       tag.value = KEDGE_TRY(hash_file(file.fd.get(), file.size(), request.key));
       KEDGE_TRY(check_match(request, tag));
+      if (request.unless_match == tag) return unchanged_blob(request, time);
     }
     const Range range = KEDGE_TRY(range_of(request, file.size()));
     if (range.length > kMaxBodyBytes)
@@ -181,6 +182,7 @@ class FileStore final : public ObjectStore {
     if (is_whole(request)) {
       tag = tag_of(body);
       KEDGE_TRY(check_match(request, tag));
+      if (request.unless_match == tag) return unchanged_blob(request, time);
     }
     return Blob{std::move(body), info_of(request, file, std::move(tag)), time};
   }

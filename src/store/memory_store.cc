@@ -85,6 +85,7 @@ std::vector<Result<Blob>> MemoryStore::read(std::span<const ReadRequest> request
     results.push_back([&]() -> Result<Blob> {
       Timestamp time;
       const ObjectPtr object = KEDGE_TRY(find(request, &time));
+      if (request.unless_match == object->info.tag) return unchanged_blob(request, time);
       const Range range = KEDGE_TRY(range_of(request, object->body.size()));
       const ByteView part = ByteView(object->body).subspan(range.offset, range.length);
       return Blob{Bytes(part.begin(), part.end()), object->info, time};

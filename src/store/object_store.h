@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -40,6 +41,9 @@ struct ObjectInfo {
   Timestamp last_modified;
   std::string version_id;  // "" where the store keeps no versions, and in listings
   std::string media_type;  // "" where the store does not say
+  // What its writer said of it (x-amz-meta-*), sorted by name, names distinct. Reads and stats
+  // only.
+  std::vector<std::pair<std::string, std::string>> metadata;
   // Whether last_modified is so close to the moment it was seen that a later change could carry the
   // same one: look again next time (local files; docs/sync.md).
   bool racy = false;
@@ -54,6 +58,8 @@ struct ReadRequest {
   std::optional<std::uint64_t> length;  // to the end if absent; 0 gives an empty body
   std::optional<Tag> if_match;
   std::string version_id;  // "" for the current version
+  // Nothing is read while the object has this tag (If-None-Match): see Blob::unchanged.
+  std::optional<Tag> unless_match = {};
 };
 
 struct Blob {
@@ -63,11 +69,16 @@ struct Blob {
   // written after it. Zero where a store that cannot be written has no clock to show
   // (docs/stores.md).
   Timestamp store_time;
+  // The object has the tag of unless_match: there is no body, and of `info` only key and tag are
+  // there.
+  bool unchanged = false;
+  bool hedged = false;  // the request was sent a second time, since its answer was late
 };
 
 struct Stat {
   ObjectInfo info;
   Timestamp store_time;
+  bool hedged = false;  // as in a Blob
 };
 
 struct PutRequest {
@@ -117,12 +128,13 @@ class ObjectStore {
 
   // Reads all requests in parallel: one result or error each, in the order asked, so that one bad
   // key fails nobody else. kNotFound: no such key, and the store would say so (a store that hides
-  // absence says kDenied). kConflict: if_match did not hold. kArchived: restore it first. kInvalid:
+  // absence says kDenied). kConflict: if_match did not hold. unless_match may be
+  // ignored: a store that does not know it reads the object. kArchived: restore it first. kInvalid:
   // a range that begins at or past the end, and not at 0. One that ends past the end is cut.
   virtual std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
                                          Deadline deadline) = 0;
 
-  // As read, without bodies. Ranges are ignored.
+  // As read, without bodies. Ranges and unless_match are ignored.
   virtual std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests,
                                          Deadline deadline) = 0;
 

@@ -14,6 +14,15 @@ Result<Range> range_of(const ReadRequest& request, std::uint64_t size) {
   return Range{request.offset, std::min(request.length.value_or(rest), rest)};
 }
 
+Blob unchanged_blob(const ReadRequest& request, Timestamp store_time) {
+  Blob out;
+  out.info.key = request.key;
+  out.info.tag = *request.unless_match;
+  out.store_time = store_time;
+  out.unchanged = true;
+  return out;
+}
+
 Status check_key_size(std::string_view key) {
   if (key.empty()) return {Code::kInvalid, "a key is empty"};
   if (key.size() > kMaxKeyBytes)

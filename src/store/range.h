@@ -1,4 +1,4 @@
-// The one meaning of a ranged read, for every store that cuts bodies itself.
+// What reads mean, for every store that answers them itself: ranges, and what is not sent again.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,9 @@ Result<Range> range_of(const ReadRequest& request, std::uint64_t size);
 inline bool is_whole(const ReadRequest& request) {
   return request.offset == 0 && !request.length.has_value();
 }
+
+// What answers a request whose unless_match is the object's tag.
+Blob unchanged_blob(const ReadRequest& request, Timestamp store_time);
 
 // Key rules that hold for every store: 1 to kMaxKeyBytes bytes.
 Status check_key_size(std::string_view key);

@@ -19,8 +19,9 @@ class Bucket:
         self.folder = folder
         self.docs = folder / "docs"
         self.docs.mkdir()
-        self.environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "KEDGE_MODEL": model,
-                            "NO_COLOR": "1", "HOME": str(folder)}
+        self.environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"),
+                            "XDG_CACHE_HOME": str(folder / "cache"), "KEDGE_MODEL": model, "NO_COLOR": "1",
+                            "HOME": str(folder)}
         for name in ("KEDGE_INDEX", "KEDGE_CACHE"):
             self.environment.pop(name, None)
 

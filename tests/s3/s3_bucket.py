@@ -27,7 +27,7 @@ class S3Bucket(Bucket):
             self.s3.create_bucket(Bucket=self.index_bucket)
         self.source, self.index = f"s3://{self.name}/docs", f"s3://{self.index_bucket}/index"
         self.sync_options = ("--index", self.index)
-        own = ("XDG_STATE_HOME", "KEDGE_MODEL", "NO_COLOR", "HOME")
+        own = ("XDG_STATE_HOME", "XDG_CACHE_HOME", "KEDGE_MODEL", "NO_COLOR", "HOME")
         self.environment = {**server.environment(), **{name: self.environment[name] for name in own}}
         for name in [name for name in self.environment if name in ("KEDGE_INDEX", "KEDGE_CACHE")]:
             del self.environment[name]
@@ -35,7 +35,7 @@ class S3Bucket(Bucket):
     def log_in(self, access_key, secret_key):
         """From now on the program is somebody else; boto3 stays the owner."""
         self.environment = {**self.environment, **self.server.environment(access_key, secret_key),
-                            **{name: self.environment[name] for name in ("XDG_STATE_HOME", "HOME")}}
+                            **{name: self.environment[name] for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME")}}
 
     def write(self, key, content, age=YESTERDAY):  # S3 says itself how old an object is
         body = content.encode() if isinstance(content, str) else content

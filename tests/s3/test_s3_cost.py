@@ -48,7 +48,8 @@ def test_the_server_saw_no_more_than_heads_and_one_listing(unchanged):
 def test_the_program_counts_what_the_server_saw(unchanged):
     said, seen = unchanged
     reads = sum(record["operation"] == "GetObject" for record in seen)
-    assert reads == said["source_usage"]["reads"] + said["index_usage"]["reads"]
+    sent = sum(said[usage][name] for usage in ("source_usage", "index_usage") for name in ("reads", "hedges"))
+    assert reads == sent
     assert said["source_usage"]["lists"] == sum(record["operation"] == "ListObjectsV2" for record in seen)
 
 

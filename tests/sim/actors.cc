@@ -32,6 +32,9 @@ void expect_read_matches(Play& play, Machine& machine, Index& index, const Snaps
   request.k = 1000;
   request.group_by_object = false;
   request.collapse_equal = false;
+  // More rows are wanted than there are: by codes too every one of every list is found.
+  request.exact = machine.random().below(2) == 0;
+  request.recall = 1;
   const Result<SearchResult> found = index.search(snapshot, request, machine.soon());
   if (!found.ok() && found.code() == Code::kExpired) {
     EXPECT_FALSE(play.checker().retained(snapshot->generation()))
@@ -98,7 +101,9 @@ void merge_loop(Play& play, Machine& machine) {
     play.stage().sleep(pause(machine.random()));
     Index* index = machine.index();
     if (index == nullptr) continue;
-    const auto done = index->maintain(1 + machine.random().below(3), machine.soon());
+    const bool all = machine.random().below(6) == 0;
+    const auto done = all ? index->compact(machine.random().below(2) == 0, machine.soon())
+                          : index->maintain(1 + machine.random().below(3), machine.soon());
     if (done.ok()) play.counts().merges += *done;
     if (!done.ok() && done.code() != Code::kExpired) expect_weather(done.error(), "maintain");
     machine.restarted();

@@ -8,7 +8,10 @@ WorldOptions world_options(std::uint64_t seed) {
   options.seed = seed;
   options.index.max_small_segments = 3;
   options.index.small_rows = 40;
-  options.index.max_segment_rows = 100;
+  options.index.few_rows = 0;
+  options.index.tree_rows = 60;
+  options.index.least_tree_rows = 30;
+  options.index.list_rows = 8;
   options.index.head.grace = kMinGrace;
   options.index.head.retention = std::chrono::hours(3);
   return options;

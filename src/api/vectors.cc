@@ -1,0 +1,71 @@
+// import and compact.
+#include <chrono>
+
+#include "api/operations.h"
+#include "api/planes.h"
+#include "base/strings.h"
+#include "ingest/import.h"
+
+namespace kedge {
+
+PlaneBytes plane_bytes_of(const IndexState& state) {
+  PlaneBytes out;
+  const auto size = [](const SegmentEntry& entry, Plane plane) {
+    return entry.planes[static_cast<std::size_t>(plane)].size;
+  };
+  for (const SegmentEntry& entry : state.segments) {
+    out.docs += size(entry, Plane::kDocs);
+    out.keys += size(entry, Plane::kKeys);
+    out.codes += size(entry, Plane::kCodes);
+    out.refine += size(entry, Plane::kRefine);
+    out.vectors += size(entry, Plane::kVectors);
+    out.text += size(entry, Plane::kText);
+    out.attributes += size(entry, Plane::kAttributes);
+    out.directory += size(entry, Plane::kDirectory);
+  }
+  for (const TreeEntry& tree : state.trees) out.tree += tree.bytes;
+  return out;
+}
+
+Result<Metric> parse_metric(std::string_view name) {
+  if (name == "cosine") return Metric::kCosine;
+  if (name == "l2") return Metric::kL2;
+  if (name == "dot") return Metric::kDot;
+  return {Code::kInvalid, str_cat("metric is ", printable(name), ", not cosine, l2 or dot")};
+}
+
+Result<ImportResult> run_import(Session& session, const ImportRequest& request) {
+  KEDGE_TRY(session.may_write());
+  const double began = session.seconds();
+  const std::unique_ptr<VectorInput> input = KEDGE_TRY(VectorInput::open(request.file));
+  ImportOptions options;
+  options.metric = KEDGE_TRY(parse_metric(request.metric));
+  options.model = request.model;
+  options.batch_bytes = session.options().memory_bytes / 4;
+  const std::uint64_t of = input->count().value_or(0);
+  if (request.on_progress)
+    options.on_progress = [&](std::uint64_t records) { request.on_progress(records, of); };
+  Index* index = KEDGE_TRY(session.index(true));
+  const ImportReport report = KEDGE_TRY(import_vectors(
+      *index, *input, request.file, options, *session.environment().executor, session.deadline()));
+  if (request.compact) KEDGE_TRY(index->compact(false, session.deadline()));
+  return ImportResult{
+      .records = report.records, .commits = report.commits, .seconds = session.seconds() - began};
+}
+
+Result<CompactResult> run_compact(Session& session, const CompactRequest& request) {
+  KEDGE_TRY(session.may_write());
+  const double began = session.seconds();
+  Index* index = KEDGE_TRY(session.index(false));
+  CompactResult out;
+  out.rewritten = KEDGE_TRY(index->compact(request.retrain, session.deadline()));
+  const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
+  for (const SegmentEntry& entry : snapshot->state().segments) out.rows += entry.rows;
+  for (const TreeEntry& tree : snapshot->state().trees) out.lists += tree.leaves;
+  out.segments = snapshot->state().segments.size();
+  out.bytes = plane_bytes_of(snapshot->state());
+  out.seconds = session.seconds() - began;
+  return out;
+}
+
+}  // namespace kedge

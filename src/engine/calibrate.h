@@ -1,0 +1,50 @@
+// How many lists a search has to look into: learned while a tree's segments are built, from rows of
+// the index that stand for questions. Each is compared with every row; the lists of its nearest
+// rows, and their places in the order in which a search would look into them, give the number of
+// lists for a share of the nearest.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ann/tree.h"
+#include "base/executor.h"
+#include "format/index_state.h"
+#include "format/space.h"
+
+namespace kedge {
+
+// How many of the best rows to measure on the vectors plane, for a recall in thousandths: none
+// where five bits are enough.
+std::uint32_t rerank_for(std::uint32_t recall, std::uint32_t padded);
+
+// Threads: one at a time.
+class Calibration {
+ public:
+  // `questions`: rotated rows, `count` of `padded` floats each.
+  Calibration(std::vector<float> questions, std::uint32_t padded, Metric metric);
+
+  // Rotated rows of the index and the list of each. A row that equals a question is the question
+  // itself, and is left out.
+  void add(const float* rows, const std::uint32_t* lists, std::size_t count, Executor& executor);
+  // Empty where there were too few rows.
+  [[nodiscard]] std::vector<ProbePoint> points(const Tree& tree) const;
+
+  static constexpr std::size_t kQuestions = 128;
+  static constexpr std::size_t kNearest = 10;
+
+ private:
+  struct Near {
+    float distance = 0;
+    std::uint32_t list = 0;
+  };
+
+  std::vector<float> questions_;
+  std::uint32_t padded_;
+  Metric metric_;
+  std::size_t count_;
+  std::vector<float> norms_;                // of the questions, squared
+  std::vector<std::vector<Near>> nearest_;  // of each question, a heap, the farthest first
+};
+
+}  // namespace kedge

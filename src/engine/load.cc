@@ -1,0 +1,108 @@
+// Planes of rows whole in memory. What is read is checked page by page, as the page reader does.
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/strings.h"
+#include "engine/index_impl.h"
+
+namespace kedge {
+namespace {
+
+constexpr std::uint64_t kReadBytes = 8ULL << 20;
+constexpr std::size_t kReadsAtOnce = 8;
+
+class PlaneLoad {
+ public:
+  PlaneLoad(IndexImpl& index, const Snapshot& snapshot, const Segment& segment, Plane plane,
+            Deadline deadline)
+      : index_(index),
+        snapshot_(snapshot),
+        segment_(segment),
+        plane_(plane),
+        deadline_(deadline),
+        image_(std::make_unique<PlaneImage>(segment.directory().plane(plane))) {}
+
+  Status run() {
+    const Extent& extent = image_->extent();
+    for (std::uint64_t at = 0; at < extent.size;) {
+      std::vector<ReadRequest> requests;
+      std::vector<std::uint64_t> offsets;
+      for (; at < extent.size && requests.size() < kReadsAtOnce; at += kReadBytes) {
+        requests.push_back({.key = index_.log().path(segment_.file()->key),
+                            .offset = extent.offset + at,
+                            .length = std::min(kReadBytes, extent.size - at),
+                            .if_match = {},
+                            .version_id = {}});
+        offsets.push_back(at);
+      }
+      const std::vector<Result<Blob>> blobs = index_.log().store().read(requests, deadline_);
+      for (std::size_t r = 0; r < requests.size(); ++r)
+        KEDGE_TRY(take(blobs[r], offsets[r], *requests[r].length));
+    }
+    KEDGE_TRY(check());
+    segment_.file()->keep_image(plane_, std::move(image_));
+    return {};
+  }
+
+ private:
+  Status take(const Result<Blob>& blob, std::uint64_t at, std::uint64_t size) {
+    const std::string& key = segment_.file()->key;
+    if (!blob.ok()) {
+      if (blob.code() == Code::kNotFound)
+        return index_.log().explain_missing(*snapshot_.head(), key, deadline_);
+      return blob.error();
+    }
+    if (blob->body.size() != size) return {Code::kCorrupt, str_cat(key, ": the file is cut short")};
+    std::copy(blob->body.begin(), blob->body.end(), image_->data() + at);
+    return {};
+  }
+
+  Status check() {
+    const std::vector<PageWant> pages = plane_wants(segment_, plane_);
+    std::vector<Status> found(pages.size());
+    index_.environment().executor.parallel_for(pages.size(), [&](std::size_t p) {
+      const PageWant& want = pages[p];
+      const ByteView bytes(image_->at(want.page.offset), want.page.size);
+      found[p] = check_page(want.page, bytes, want.what);
+      VectorBlock vectors;
+      CodeList codes;
+      if (found[p].ok()) {
+        found[p] = parse_rows(want, bytes, &vectors, &codes);
+      } else {
+        found[p] = Error{Code::kCorrupt, str_cat(want.file->key, ": ", found[p].error().message)};
+      }
+    });
+    for (Status& status : found) KEDGE_TRY(std::move(status));
+    return {};
+  }
+
+  IndexImpl& index_;
+  const Snapshot& snapshot_;
+  const Segment& segment_;
+  Plane plane_;
+  Deadline deadline_;
+  std::unique_ptr<PlaneImage> image_;
+};
+
+}  // namespace
+
+Result<std::uint64_t> IndexImpl::load(const SnapshotPtr& snapshot, std::uint64_t max_bytes,
+                                      Deadline deadline) {
+  std::uint64_t loaded = 0;
+  for (const Plane plane : {Plane::kCodes, Plane::kRefine, Plane::kVectors}) {
+    for (const SegmentPtr& segment : snapshot->segments()) {
+      if (segment->damage()) continue;
+      const std::uint64_t size = segment->directory().plane(plane).size;
+      if (size == 0) continue;
+      const bool there = segment->file()->image(plane) != nullptr;
+      if (!there && loaded + size > max_bytes) continue;
+      if (!there) KEDGE_TRY(PlaneLoad(*this, *snapshot, *segment, plane, deadline).run());
+      loaded += size;
+    }
+  }
+  return loaded;
+}
+
+}  // namespace kedge

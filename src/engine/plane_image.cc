@@ -1,0 +1,24 @@
+#include "engine/plane_image.h"
+
+#include <sys/mman.h>
+
+namespace kedge {
+namespace {
+
+constexpr std::uint64_t kHugePage = 2ULL << 20;
+
+}  // namespace
+
+PlaneImage::PlaneImage(Extent extent) : extent_(extent) {
+  mapped_bytes_ = (extent.size + kHugePage - 1) / kHugePage * kHugePage;
+  void* at =
+      ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  KEDGE_CHECK(at != MAP_FAILED);
+  // A scan touches thousands of small pages otherwise, and each costs a walk of the page table.
+  (void)::madvise(at, mapped_bytes_, MADV_HUGEPAGE);
+  data_ = static_cast<std::byte*>(at);
+}
+
+PlaneImage::~PlaneImage() { ::munmap(data_, mapped_bytes_); }
+
+}  // namespace kedge

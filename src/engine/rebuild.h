@@ -1,0 +1,114 @@
+// One segment out of several, without their dead objects: merges, compaction and retraining. Bytes
+// come from the inputs in windows and go to a sink; what is kept is about 24 bytes a row and 40 an
+// object, and of attributes what SegmentWriter keeps, up to IndexOptions::memory_bytes.
+//
+// Rows of inputs that stand on the target's tree keep their lists and codes, which are copied; all
+// others are encoded, from the vectors plane. With no tree the segment has one list.
+//
+// Threads: one, which uses the executor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/calibrate.h"
+#include "engine/cursor.h"
+#include "engine/index_impl.h"
+#include "engine/open_tree.h"
+#include "engine/row_coder.h"
+#include "engine/scratch.h"
+
+namespace kedge {
+
+class Rebuild {
+ public:
+  // Inputs are of one space and not damaged. `tree` may be null. All outlive the rebuild.
+  Rebuild(IndexImpl& index, SnapshotPtr snapshot, std::vector<SegmentPtr> inputs, OpenTreePtr tree,
+          Deadline deadline);
+  // Every encoded row is shown to it. May be null.
+  void set_calibration(Calibration* calibration) { calibration_ = calibration; }
+
+  // kCorrupt: an input. Afterwards entry() and maps().
+  Status run();
+  // False: no input had a live object, and there is no segment.
+  [[nodiscard]] bool has_segment() const { return has_segment_; }
+  [[nodiscard]] const SegmentEntry& entry() const { return entry_; }
+  [[nodiscard]] Scratch& file() { return file_; }
+  // Of each input, old object number to new, kLeftOut where there is none.
+  [[nodiscard]] const std::vector<std::vector<std::uint32_t>>& maps() const { return maps_; }
+  static constexpr std::uint32_t kLeftOut = UINT32_MAX;
+
+ private:
+  // Where one object's chunks are.
+  struct Object {
+    std::uint32_t input = 0;
+    std::uint32_t old_chunk = 0;
+    std::uint32_t new_chunk = 0;
+    std::uint32_t chunks = 0;
+  };
+  // A live row, and which list it goes to.
+  struct Place {
+    std::uint32_t list = 0;
+    std::uint32_t object = 0;  // new number
+    std::uint32_t order = 0;   // of an object's rows in one list: by chunk
+    std::uint32_t row = 0;     // of the input
+    std::uint32_t input = 0;
+  };
+  // A row of an input that is to be encoded, as scratch_ keeps it before its values.
+  struct Kept {
+    std::uint32_t chunk = 0;
+    std::uint32_t length = 0;
+    std::uint64_t begin = 0;
+  };
+  struct Batch;  // of rows on their way into the writer
+
+  [[nodiscard]] bool copies(std::size_t input) const;
+  [[nodiscard]] bool left_out(const ObjectRow& row) const;
+  Status add_objects(SegmentWriter& writer);
+  Status check_order(const RowCursor::Row& row);
+  Status place_rows();
+  Status place_listed(std::size_t input);
+  Status place_scanned(std::size_t input);
+  Status scan_window(std::size_t input, std::uint32_t begin, std::uint32_t end);
+  void sort_places();
+  Status add_rows(SegmentWriter& writer);
+  Status add_batch(SegmentWriter& writer, std::size_t begin, std::size_t end);
+  Status load_encoded(Batch& batch);
+  Status load_copied(Batch& batch);
+  Status encode(Batch& batch);
+  Status find_centroid();
+  [[nodiscard]] const std::uint16_t* centroid_of(std::uint32_t list) const;
+  Status add_chunks(SegmentWriter& writer);
+  Status add_chunks_of(std::size_t begin, std::size_t end, SegmentWriter& writer);
+  Result<std::vector<BlockPtr>> read(const std::vector<PageWant>& wants);
+  [[nodiscard]] std::size_t scratch_stride() const;
+
+  IndexImpl& index_;
+  SnapshotPtr snapshot_;
+  std::vector<SegmentPtr> inputs_;
+  OpenTreePtr tree_;
+  Deadline deadline_;
+  const Space& space_;
+  std::uint32_t dimension_;
+  std::uint32_t padded_;
+  std::shared_ptr<const Rotation> rotation_;
+  Calibration* calibration_ = nullptr;
+
+  std::vector<std::vector<std::uint32_t>> maps_;
+  std::vector<Object> objects_;
+  std::string last_key_;
+  std::vector<Place> places_;              // in order of list, object, row
+  std::vector<std::uint32_t> list_rows_;   // rows of each list
+  std::vector<std::uint32_t> row_of_;      // new row of each new chunk
+  std::vector<std::uint16_t> centroid_;    // of a segment of one list
+  std::vector<std::uint64_t> scratch_at_;  // of each input that is encoded: where its rows begin
+  Scratch scratch_;
+  Scratch file_;
+  SegmentEntry entry_;
+  bool has_segment_ = false;
+};
+
+}  // namespace kedge

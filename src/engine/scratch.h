@@ -1,0 +1,41 @@
+// Bytes of a build under way: in memory up to a limit, past that in a temporary file without a
+// name, which is gone with the process however it ends.
+//
+// Threads: one for write(); then any for read() and view().
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "format/segment_writer.h"
+
+namespace kedge {
+
+class Scratch final : public SegmentSink {
+ public:
+  explicit Scratch(std::uint64_t memory_bytes) : memory_bytes_(memory_bytes) {}
+  ~Scratch() override;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  // kExhausted: the disk is full; kUnavailable: it cannot be written. Names the folder (TMPDIR,
+  // else /tmp).
+  Status write(std::uint64_t offset, ByteView bytes) override;
+  // Precondition: it lies in what was written.
+  Status read(std::uint64_t offset, std::span<std::byte> out) const;
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  // All of it, as long as this lives and nothing more is written.
+  Result<ByteView> view();
+
+ private:
+  Status move_to_file();
+
+  std::uint64_t memory_bytes_;
+  std::uint64_t size_ = 0;
+  Bytes memory_;
+  int file_ = -1;
+  void* mapped_ = nullptr;
+  std::uint64_t mapped_bytes_ = 0;
+};
+
+}  // namespace kedge

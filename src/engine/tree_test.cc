@@ -1,0 +1,379 @@
+// Segments on a tree: rounds, recall, appends, equal rows, planes in memory, and trees that are
+// lost.
+#include <iostream>
+
+#include "engine/segment.h"
+#include "engine/testing.h"
+#include "format/tree_file.h"
+
+namespace kedge {
+namespace {
+
+WorldOptions tree_options(std::uint64_t seed) {
+  WorldOptions options;
+  options.seed = seed;
+  options.dimension = 32;
+  options.metric = Metric::kL2;
+  options.sources = 1;
+  options.index.few_rows = 0;
+  options.index.small_rows = 128;
+  options.index.tree_rows = 256;
+  options.index.least_tree_rows = 128;
+  options.index.list_rows = 32;
+  return options;
+}
+
+// An index of rows around a few centres, as embeddings are; every object has one row.
+class Trees : public testing::Test {
+ protected:
+  explicit Trees(std::uint64_t seed = 11) : world_(tree_options(seed)), index_(world_.create()) {
+    for (int c = 0; c < 24; ++c) {
+      std::vector<float> centre(kDimension);
+      for (float& value : centre) value = static_cast<float>(world_.random.unit() * 8 - 4);
+      centres_.push_back(std::move(centre));
+    }
+  }
+
+  std::vector<float> vector() { return near(world_.random.below(centres_.size())); }
+  std::vector<float> near(std::size_t centre) {
+    std::vector<float> out = centres_[centre];
+    for (float& value : out) value += static_cast<float>(world_.random.unit() - 0.5);
+    return out;
+  }
+
+  IndexedObject object(std::size_t number, const std::vector<float>& values) {
+    IndexedObject out;
+    out.row.source = 1;
+    out.row.key = str_cat("k", 100'000 + number);
+    out.row.tag = str_cat("t", ++reads_);
+    out.row.read_time = at_second(static_cast<std::int64_t>(10 * reads_));
+    ChunkRow chunk;
+    chunk.begin = number;
+    chunk.end = number + 7;
+    chunk.line_first = chunk.line_last = number + 1;
+    chunk.chunk_hash = Id128::random(world_.random);
+    out.chunks = {chunk};
+    out.vectors.resize(kDimension);
+    kernels().f32_to_f16(values.data(), out.vectors.data(), values.size());
+    return out;
+  }
+
+  void put(std::size_t first, std::size_t count, Merging merging = Merging::kNow) {
+    std::vector<Intent> intents;
+    for (std::size_t i = first; i < first + count; ++i) {
+      IndexedObject made = object(i, vector());
+      model_.put(made);
+      intents.emplace_back(PutIntent{std::move(made)});
+    }
+    must(index_->commit(std::move(intents), {}, {}, world_.soon(), merging));
+  }
+
+  SearchRequest request(std::vector<float> query, std::uint32_t probes) {
+    SearchRequest out;
+    out.query = std::move(query);
+    out.space = world_.space().id();
+    out.group_by_object = false;
+    out.collapse_equal = false;
+    out.probes = probes;
+    out.detail = Detail::kReference;
+    return out;
+  }
+
+  // Of the ten nearest, on average over some questions.
+  double recall(Index& index, const SearchRequest& like, int questions = 40) {
+    const SnapshotPtr snapshot = index.current();
+    std::size_t found = 0;
+    std::size_t wanted = 0;
+    for (int q = 0; q < questions; ++q) {
+      SearchRequest request = like;
+      request.query = vector();
+      const SearchResult result = must(index.search(snapshot, request, world_.soon()));
+      const std::vector<Model::Found> nearest = model_.search(request, world_.space());
+      wanted += nearest.size();
+      for (const Model::Found& near : nearest) {
+        found += std::any_of(result.hits.begin(), result.hits.end(),
+                             [&](const Hit& hit) { return hit.object.row.key == near.key.key; })
+                     ? 1
+                     : 0;
+      }
+    }
+    return wanted == 0 ? 1 : static_cast<double>(found) / static_cast<double>(wanted);
+  }
+
+  static constexpr std::uint32_t kDimension = 32;
+  World world_;
+  std::unique_ptr<Index> index_;
+  Model model_;
+  std::vector<std::vector<float>> centres_;
+  std::uint64_t reads_ = 0;
+};
+
+TEST_F(Trees, ReferencesTakeTwoRoundsOnceOpened) {
+  put(0, 2000);
+  must(index_->compact(false, world_.soon()));
+  const std::unique_ptr<Index> cold = world_.open();
+  const SnapshotPtr snapshot = cold->current();
+  ASSERT_EQ(snapshot->segments().size(), 1U);
+  ASSERT_GE(snapshot->state().trees.at(0).leaves, 40U);
+  const SearchResult found = must(cold->search(snapshot, request(vector(), 4), world_.soon()));
+  EXPECT_EQ(found.trace.rounds, 2U);
+  EXPECT_EQ(found.hits.size(), 10U);
+  EXPECT_FALSE(found.exact);
+  // What a reference says of its chunk is what was put.
+  for (const Hit& hit : found.hits) {
+    const IndexedObject* object = model_.find({1, hit.object.row.key});
+    ASSERT_NE(object, nullptr);
+    EXPECT_EQ(hit.chunk.begin, object->chunks[0].begin);
+    EXPECT_EQ(hit.chunk.end, object->chunks[0].end);
+  }
+  // Lines and hashes lie on text pages, which the docs page names: one round more.
+  SearchRequest whole = request(vector(), 4);
+  whole.detail = Detail::kChunk;
+  const std::unique_ptr<Index> other = world_.open();
+  const SearchResult chunks = must(other->search(other->current(), whole, world_.soon()));
+  EXPECT_EQ(chunks.trace.rounds, 3U);
+  for (const Hit& hit : chunks.hits)
+    EXPECT_EQ(hit.chunk, model_.find({1, hit.object.row.key})->chunks[0]);
+}
+
+TEST_F(Trees, MoreListsFindMore) {
+  put(0, 3000);
+  must(index_->compact(false, world_.soon()));
+  std::vector<double> got;
+  for (const std::uint32_t probes : {1U, 4U, 1000U}) {
+    SearchRequest like = request({}, probes);
+    like.rerank = 40;
+    got.push_back(recall(*index_, like));
+  }
+  EXPECT_LT(got[0] + 0.05, got[1]);
+  EXPECT_GE(got[2], got[1]);
+  EXPECT_GE(got[2], 0.999);
+}
+
+// What the head says of lists and recall holds for questions like the rows.
+TEST_F(Trees, CalibrationHoldsWhatItPromises) {
+  put(0, 3000);
+  must(index_->compact(false, world_.soon()));
+  const TreeEntry& tree = index_->current()->state().trees.at(0);
+  ASSERT_FALSE(tree.points.empty());
+  EXPECT_LT(tree.points.front().probes, tree.leaves);
+  for (const double wanted : {0.8, 0.95, 0.99}) {
+    SearchRequest like = request({}, 0);
+    like.recall = wanted;
+    const double got = recall(*index_, like, 100);
+    std::cout << "wanted " << wanted << ", got " << got << "\n";
+    EXPECT_GE(got, wanted - 0.03);
+  }
+}
+
+// A filter makes a search look into more lists, so that it finds as much as without one; where it
+// holds of what lies together, too, and asked for far from it.
+TEST_F(Trees, RecallUnderAFilterIsTheRecallWithout) {
+  std::vector<Intent> intents;
+  for (std::size_t i = 0; i < 3000; ++i) {
+    const std::size_t centre = world_.random.below(centres_.size());
+    IndexedObject made = object(i, near(centre));
+    made.row.metadata = {{"centre", static_cast<double>(centre)},
+                         {"part", static_cast<double>(world_.random.below(1000)) / 10}};
+    model_.put(made);
+    intents.emplace_back(PutIntent{std::move(made)});
+  }
+  must(index_->commit(std::move(intents), {}, {}, world_.soon(), Merging::kLater));
+  must(index_->compact(false, world_.soon()));
+  const std::unique_ptr<Index> warm = world_.open();
+  must(warm->load(warm->current(), UINT64_MAX, world_.soon()));
+  for (const char* filter : {"part < 50", "part < 10", "part < 1", "part < 0.1", "centre < 12",
+                             "centre = 3", "centre = 3 and part < 10", "part < 0"}) {
+    SearchRequest like = request({}, 0);
+    like.recall = 0.95;
+    like.filter = must(parse_filter(filter));
+    const double got = recall(*index_, like, 50);
+    std::cout << filter << ": recall " << got << ", in memory " << recall(*warm, like, 50) << "\n";
+    EXPECT_GE(got, 0.95) << filter;
+    for (int q = 0; q < 10; ++q) {
+      like.query = vector();
+      like.k = 1 + world_.random.below(60);
+      const std::size_t expected = model_.search(like, world_.space()).size();
+      for (Index* index : {index_.get(), warm.get()}) {
+        const SearchResult found = must(index->search(index->current(), like, world_.soon()));
+        EXPECT_EQ(found.hits.size(), expected) << filter << ", k " << like.k;
+      }
+    }
+  }
+}
+
+TEST_F(Trees, InMemoryAndInRoundsFindTheSame) {
+  put(0, 2000);
+  must(index_->compact(false, world_.soon()));
+  const std::unique_ptr<Index> warm = world_.open();
+  const std::uint64_t bytes = must(warm->load(warm->current(), UINT64_MAX, world_.soon()));
+  std::uint64_t planes = 0;
+  for (const Plane plane : {Plane::kCodes, Plane::kRefine, Plane::kVectors})
+    planes += warm->current()->segments()[0]->directory().plane(plane).size;
+  EXPECT_EQ(bytes, planes);
+  for (int q = 0; q < 20; ++q) {
+    SearchRequest ask = request(vector(), 1 + q % 7);
+    ask.rerank = q % 2 == 0 ? 40 : 0;
+    const SearchResult a = must(warm->search(warm->current(), ask, world_.soon()));
+    const SearchResult b = must(index_->search(index_->current(), ask, world_.soon()));
+    ASSERT_EQ(a.hits.size(), b.hits.size());
+    for (std::size_t i = 0; i < a.hits.size(); ++i) {
+      EXPECT_EQ(a.hits[i].object.row.key, b.hits[i].object.row.key) << "question " << q;
+      EXPECT_EQ(a.hits[i].distance, b.hits[i].distance);
+    }
+  }
+}
+
+// Logs are full of equal lines: a tree of them is made, and what is rare is found.
+TEST_F(Trees, NineInTenEqual) {
+  const std::vector<float> common = vector();
+  std::vector<Intent> intents;
+  for (std::size_t i = 0; i < 3000; ++i) {
+    IndexedObject made = object(i, i % 10 == 0 ? vector() : common);
+    model_.put(made);
+    intents.emplace_back(PutIntent{std::move(made)});
+  }
+  must(index_->commit(std::move(intents), {}, {}, world_.soon(), Merging::kLater));
+  must(index_->compact(false, world_.soon()));
+  ASSERT_GE(index_->current()->state().trees.at(0).leaves, 2U);
+  SearchRequest ask = request({}, 0);
+  ask.recall = 0.98;
+  // Rows at one distance stand for each other.
+  std::size_t found = 0;
+  for (int q = 0; q < 40; ++q) {
+    ask.query = q % 4 == 0 ? common : vector();
+    const SearchResult result = must(index_->search(index_->current(), ask, world_.soon()));
+    const std::vector<Model::Found> nearest = model_.search(ask, world_.space());
+    ASSERT_EQ(result.hits.size(), 10U);
+    for (std::size_t i = 0; i < nearest.size(); ++i)
+      found += result.hits[i].distance <= nearest.back().distance * 1.0001F + 1e-6F ? 1 : 0;
+  }
+  EXPECT_GE(found, 380U);
+}
+
+// Random upserts in small commits: few pieces a list, and every row is written a few times only.
+TEST_F(Trees, AppendsStayFewPiecesAndCheap) {
+  constexpr std::size_t kBatch = 32;
+  constexpr std::size_t kKeys = 6000;
+  std::uint64_t put_bytes = 0;
+  const std::uint64_t before = world_.counting.counts().bytes_written();
+  for (std::size_t commit = 0; commit < 220; ++commit) {
+    std::vector<Intent> intents;
+    std::set<std::size_t> chosen;
+    while (chosen.size() < kBatch) chosen.insert(world_.random.below(kKeys));
+    for (const std::size_t number : chosen) {
+      IndexedObject made = object(number, vector());
+      model_.put(made);
+      intents.emplace_back(PutIntent{std::move(made)});
+    }
+    must(index_->commit(std::move(intents), {}, {}, world_.soon()));
+    put_bytes += index_->current()->state().segments.front().bytes;
+    while (must(index_->maintain(4, world_.soon())) > 0) {
+    }
+    std::size_t listed = 0;
+    for (const SegmentEntry& entry : index_->current()->state().segments)
+      listed += entry.tree.is_zero() ? 0 : 1;
+    ASSERT_LE(listed, 3U);
+  }
+  const std::uint64_t written = world_.counting.counts().bytes_written() - before;
+  std::cout << "write amplification "
+            << static_cast<double>(written) / static_cast<double>(put_bytes) << "\n";
+  EXPECT_LE(static_cast<double>(written), 10.0 * static_cast<double>(put_bytes));
+  SearchRequest like = request({}, 0);
+  like.recall = 0.95;
+  EXPECT_GE(recall(*index_, like), 0.92);
+}
+
+// After many small commits and a compaction everything is as after one build.
+TEST_F(Trees, CompactionIsAsGoodAsOneBuild) {
+  for (std::size_t i = 0; i < 60; ++i) put(i * 40, 40);
+  must(index_->compact(true, world_.soon()));
+  const IndexState& state = index_->current()->state();
+  ASSERT_EQ(state.segments.size(), 1U);
+  EXPECT_EQ(state.segments[0].rows, 2400U);
+  EXPECT_EQ(state.segments[0].dead_objects(), 0U);
+  EXPECT_EQ(state.trees.size(), 1U);
+  EXPECT_EQ(state.trees[0].rows, 2400U);
+  // Nothing is left to do.
+  EXPECT_EQ(must(index_->compact(false, world_.soon())), 0U);
+}
+
+TEST_F(Trees, WithoutItsTreeASegmentIsScannedWhole) {
+  put(0, 1000);
+  must(index_->compact(false, world_.soon()));
+  const std::string key = "ix/" + index_->current()->state().trees.at(0).file_key();
+  must(world_.counting.remove(std::vector<std::string>{key}, world_.soon()).front());
+  const std::unique_ptr<Index> opened = world_.open();
+  EXPECT_EQ(opened->current()->tree(opened->current()->state().trees.at(0).id), nullptr);
+  EXPECT_GE(recall(*opened, request({}, 1)), 0.9);
+  const std::vector<std::string> damaged = must(opened->check_files(world_.soon()));
+  ASSERT_EQ(damaged.size(), 1U);
+  EXPECT_NE(damaged[0].find("tree/"), std::string::npos) << damaged[0];
+  // A compaction makes a new one.
+  must(opened->compact(false, world_.soon()));
+  EXPECT_TRUE(must(opened->check_files(world_.soon())).empty());
+  EXPECT_NE(opened->current()->tree(opened->current()->state().trees.at(0).id), nullptr);
+}
+
+// Rows of an object lie in several lists; in a segment of one list they are in order again.
+TEST_F(Trees, FewRowsLeaveTheTree) {
+  std::vector<Intent> intents;
+  for (std::size_t i = 0; i < 200; ++i) {
+    IndexedObject made = object(i, vector());
+    for (int c = 1; c < 5; ++c) {
+      ChunkRow chunk = made.chunks[0];
+      chunk.begin = chunk.end = 100 * static_cast<std::uint64_t>(c);
+      made.chunks.push_back(chunk);
+      const IndexedObject more = object(i, vector());
+      made.vectors.insert(made.vectors.end(), more.vectors.begin(), more.vectors.end());
+    }
+    model_.put(made);
+    intents.emplace_back(PutIntent{std::move(made)});
+  }
+  must(index_->commit(std::move(intents), {}, {}, world_.soon()));
+  must(index_->compact(false, world_.soon()));
+  ASSERT_GT(index_->current()->segments().at(0)->directory().lists.size(), 1U);
+  std::vector<Intent> absences;
+  for (std::size_t i = 0; i < 190; ++i) {
+    const ObjectKey key{1, str_cat("k", 100'000 + i)};
+    model_.absent(key, at_second(1'000'000));
+    absences.emplace_back(AbsentIntent{key, at_second(1'000'000)});
+  }
+  must(index_->commit(std::move(absences), {}, {}, world_.soon()));
+  while (must(index_->maintain(4, world_.soon())) > 0) {
+  }
+  must(index_->compact(true, world_.soon()));
+  const Segment& left = *index_->current()->segments().at(0);
+  EXPECT_EQ(left.directory().rows, 50U);
+  EXPECT_EQ(left.directory().lists.size(), 1U);
+  const std::vector<std::string> damaged = must(index_->check_files(world_.soon()));
+  EXPECT_TRUE(damaged.empty()) << damaged.front();
+  SearchRequest all = request({}, 0);
+  all.exact = true;
+  EXPECT_EQ(recall(*index_, all, 5), 1);
+}
+
+TEST_F(Trees, RepairBringsTheTreeBackWithItsSegment) {
+  put(0, 1000);
+  world_.clock.advance(std::chrono::seconds(5));
+  must(index_->compact(false, world_.soon()));
+  const Id128 tree = index_->current()->state().trees.at(0).id;
+  Blob head =
+      must(read_one(world_.counting,
+                    {.key = "ix/head", .offset = 0, .length = {}, .if_match = {}, .version_id = {}},
+                    world_.soon()));
+  head.body[head.body.size() / 2] ^= std::byte{1};
+  must(put_one(world_.counting, "ix/head", head.body, world_.soon()));
+  const std::unique_ptr<Index> opened = world_.open();
+  const Result<RepairReport> repaired = opened->repair(world_.soon());
+  ASSERT_TRUE(repaired.ok()) << repaired.error().message;
+  EXPECT_NE(opened->current()->tree(tree), nullptr);
+  EXPECT_TRUE(must(opened->check_files(world_.soon())).empty());
+  SearchRequest exact = request({}, 0);
+  exact.exact = true;
+  EXPECT_EQ(recall(*opened, exact), 1);
+  EXPECT_GE(recall(*opened, request({}, 0)), 0.99);
+}
+
+}  // namespace
+}  // namespace kedge
