@@ -340,14 +340,16 @@ TEST_F(Trees, FewRowsLeaveTheTree) {
     absences.emplace_back(AbsentIntent{key, at_second(1'000'000)});
   }
   must(index_->commit(std::move(absences), {}, {}, world_.soon()));
-  while (must(index_->maintain(4, world_.soon())) > 0) {
+  // Twice: what one wrote the next reads.
+  for (int i = 0; i < 2; ++i) {
+    const Result<std::uint64_t> compacted = index_->compact(true, world_.soon());
+    ASSERT_TRUE(compacted.ok()) << compacted.error().message;
   }
-  must(index_->compact(true, world_.soon()));
   const Segment& left = *index_->current()->segments().at(0);
   EXPECT_EQ(left.directory().rows, 50U);
   EXPECT_EQ(left.directory().lists.size(), 1U);
   const std::vector<std::string> damaged = must(index_->check_files(world_.soon()));
-  EXPECT_TRUE(damaged.empty()) << damaged.front();
+  ASSERT_TRUE(damaged.empty()) << damaged.front();
   SearchRequest all = request({}, 0);
   all.exact = true;
   EXPECT_EQ(recall(*index_, all, 5), 1);

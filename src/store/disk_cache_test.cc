@@ -59,7 +59,7 @@ class FaultyFiles final : public BlockFiles {
 
   std::optional<Error> read_error, write_error, count_error;
   std::function<void()> while_listed;
-  int writes = 0, lists = 0;
+  std::atomic<int> writes = 0, lists = 0;
 
  private:
   std::unique_ptr<BlockFiles> inner_;
@@ -79,14 +79,16 @@ class DiskCacheTest : public testing::Test {
 
   // One process: its own files object on the shared folder.
   struct Process {
+    std::unique_ptr<SeededRandom> random;  // a process has its own
     FaultyFiles* files = nullptr;
     std::unique_ptr<DiskCache> cache;
   };
   Process start(std::uint64_t max_bytes) {
-    Result<std::unique_ptr<BlockFiles>> opened = open_block_files(folder, random);
+    Process out;
+    out.random = std::make_unique<SeededRandom>(random.next());
+    Result<std::unique_ptr<BlockFiles>> opened = open_block_files(folder, *out.random);
     EXPECT_TRUE(opened.ok());
     auto files = std::make_unique<FaultyFiles>(std::move(opened).value());
-    Process out;
     out.files = files.get();
     out.cache =
         std::make_unique<DiskCache>(std::move(files), max_bytes, clock, inline_executor(), log);
