@@ -8,8 +8,8 @@
 #include <limits>
 #include <string>
 
-#include "ann/code_block.h"
 #include "ann/testing.h"
+#include "format/segment_pages.h"
 
 namespace kedge {
 namespace {
@@ -43,9 +43,16 @@ struct List {
     EncodedRow code;
     fits.push_back(encoder.encode(rotated, centroid.data(), code));
     const std::size_t slot = rows.size() % kBlockRows;
-    if (slot == 0) blocks.resize(blocks.size() + code_block_bytes(groups));
-    put_codes(blocks.data() + blocks.size() - code_block_bytes(groups), groups,
-              static_cast<std::uint32_t>(slot), code, static_cast<std::uint32_t>(rows.size()));
+    const std::size_t block_bytes = code_block_bytes(rotation.padded());
+    if (slot == 0) blocks.resize(blocks.size() + block_bytes);
+    CodedRow row;
+    row.object = static_cast<std::uint32_t>(rows.size());
+    row.bits = code.bits.data();
+    row.add = code.add;
+    row.rescale = code.rescale;
+    row.error = code.error;
+    put_code(blocks.data() + blocks.size() - block_bytes, rotation.padded(),
+             static_cast<std::uint32_t>(slot), row);
     rows.push_back(code);
   }
   struct Estimate {
