@@ -11,56 +11,24 @@
 #include "base/strings.h"
 
 namespace kedge {
-namespace {
-
-Error file_error(const std::string& path, int error) {
-  const Code code = error == ENOENT || error == ENOTDIR ? Code::kNotFound
-                    : error == EACCES || error == EPERM ? Code::kDenied
-                                                        : Code::kUnavailable;
-  return {code, str_cat("cannot read ", printable(path), ": ", std::strerror(error))};
-}
-
-}  // namespace
 
 Result<InputFile> InputFile::open(const std::string& path) {
   // Not waiting: a pipe of that name has perhaps no writer, and is refused below.
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return file_error(path, errno);
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) return errno_error(errno, "read", path);
   struct stat state = {};
-  if (::fstat(file, &state) != 0 || !S_ISREG(state.st_mode)) {
-    ::close(file);
+  if (::fstat(file.get(), &state) != 0 || !S_ISREG(state.st_mode))
     return {Code::kInvalid, str_cat(printable(path), " is not a file")};
-  }
-  return InputFile(path, file, static_cast<std::uint64_t>(state.st_size));
-}
-
-InputFile::InputFile(InputFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      file_(std::exchange(other.file_, -1)),
-      size_(other.size_),
-      buffer_(std::move(other.buffer_)),
-      buffer_offset_(other.buffer_offset_) {}
-
-InputFile& InputFile::operator=(InputFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(file_, other.file_);
-  std::swap(size_, other.size_);
-  std::swap(buffer_, other.buffer_);
-  std::swap(buffer_offset_, other.buffer_offset_);
-  return *this;
-}
-
-InputFile::~InputFile() {
-  if (file_ >= 0) ::close(file_);
+  return InputFile(path, std::move(file), static_cast<std::uint64_t>(state.st_size));
 }
 
 Result<std::size_t> InputFile::read_some(std::uint64_t offset, std::span<std::byte> out) {
   std::size_t done = 0;
   while (done < out.size()) {
-    const ssize_t got =
-        ::pread(file_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t got = ::pread(file_.get(), out.data() + done, out.size() - done,
+                                static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return file_error(path_, errno);
+    if (got < 0) return errno_error(errno, "read", path_);
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }

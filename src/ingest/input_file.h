@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "store/posix_file.h"
 
 namespace kedge {
 
@@ -17,10 +18,6 @@ class InputFile {
  public:
   // kNotFound, kDenied, kUnavailable with the path; kInvalid: not a regular file.
   static Result<InputFile> open(const std::string& path);
-
-  InputFile(InputFile&& other) noexcept;
-  InputFile& operator=(InputFile&& other) noexcept;
-  ~InputFile();
 
   [[nodiscard]] std::uint64_t size() const { return size_; }  // as it was when opened
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -39,13 +36,13 @@ class InputFile {
  private:
   static constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
 
-  InputFile(std::string path, int file, std::uint64_t size)
-      : path_(std::move(path)), file_(file), size_(size) {}
+  InputFile(std::string path, UniqueFd file, std::uint64_t size)
+      : path_(std::move(path)), file_(std::move(file)), size_(size) {}
   // Reads until `out` is full or the file ends: how much.
   Result<std::size_t> read_some(std::uint64_t offset, std::span<std::byte> out);
 
   std::string path_;
-  int file_ = -1;
+  UniqueFd file_;
   std::uint64_t size_ = 0;
   Bytes buffer_;  // the file's bytes from buffer_offset_
   std::uint64_t buffer_offset_ = 0;
