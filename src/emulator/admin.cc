@@ -32,7 +32,10 @@ std::string records_json(const std::vector<Record>& records) {
                    {"key", one.key},
                    {"range", one.range},
                    {"access_key_id", one.access_key_id},
-                   {"status", one.status}});
+                   {"status", one.status},
+                   {"bytes", one.bytes},
+                   {"began_us", one.began.count()},
+                   {"ended_us", one.ended.count()}});
   return json::serialize(out);
 }
 

@@ -49,8 +49,8 @@ Duration time_of(std::uint64_t bytes, std::uint64_t bandwidth) {
 
 class Sender {
  public:
-  Sender(HttpExchange& exchange, const Reply& reply, std::uint64_t bandwidth, Clock& clock)
-      : exchange_(exchange), reply_(reply), bandwidth_(bandwidth), clock_(clock) {}
+  Sender(HttpExchange& exchange, const Reply& reply, const Pace& pace, Clock& clock)
+      : exchange_(exchange), reply_(reply), pace_(pace), clock_(clock) {}
 
   bool send(const Body& body, std::uint64_t offset, const Cut& cut) {
     const Duration begin = clock_.monotonic();
@@ -58,17 +58,23 @@ class Sender {
     bool head = false;
     do {
       std::uint64_t count = cut.sent - sent;
-      if (bandwidth_ > 0)
-        count = std::min(count, std::clamp(bandwidth_ / 100, kMinPaced, kMaxPaced));
+      for (const std::uint64_t bandwidth : {pace_.bandwidth, pace_.shared}) {
+        if (bandwidth > 0)
+          count = std::min(count, std::clamp(bandwidth / 100, kMinPaced, kMaxPaced));
+      }
       const std::vector<ByteView> pieces = body.slice(offset + sent, count, kPieces);
       const bool there = head ? exchange_.write(pieces)
                               : exchange_.answer(reply_.status, reply_.headers, cut.told, pieces);
       if (!there) return false;
       head = true;
-      for (const ByteView piece : pieces) sent += piece.size();
-      if (bandwidth_ == 0) continue;
-      const Duration early = time_of(sent, bandwidth_) - (clock_.monotonic() - begin);
-      if (early >= kWorthWaiting && !exchange_.wait(early)) return false;
+      std::uint64_t now_sent = 0;
+      for (const ByteView piece : pieces) now_sent += piece.size();
+      sent += now_sent;
+      const Duration now = clock_.monotonic();
+      Duration due = now;
+      if (pace_.bandwidth > 0) due = begin + time_of(sent, pace_.bandwidth);
+      if (pace_.shared > 0) due = std::max(due, pace_.link.take(now_sent, pace_.shared, now));
+      if (due - now >= kWorthWaiting && !exchange_.wait(due - now)) return false;
     } while (sent < cut.sent);
     if (cut.appended == 0) return true;
     const Bytes more(cut.appended, std::byte{0xEE});
@@ -79,7 +85,7 @@ class Sender {
  private:
   HttpExchange& exchange_;
   const Reply& reply_;
-  std::uint64_t bandwidth_;
+  const Pace& pace_;
   Clock& clock_;
 };
 
@@ -91,12 +97,18 @@ void stall(HttpExchange& exchange) {
   exchange.close();
 }
 
-bool deliver(HttpExchange& exchange, const Reply& reply, const FaultPlan& plan,
-             std::uint64_t bandwidth, Clock& clock) {
+Duration Link::take(std::uint64_t bytes, std::uint64_t bandwidth, Duration now) {
+  const std::lock_guard lock(mutex_);
+  free_ = std::max(free_, now) + time_of(bytes, bandwidth);
+  return free_;
+}
+
+bool deliver(HttpExchange& exchange, const Reply& reply, const FaultPlan& plan, const Pace& pace,
+             Clock& clock) {
   if (reply.without_body) return exchange.answer(reply.status, reply.headers, reply.length, {});
   const Cut cut =
       plan.empty() ? Cut{.sent = reply.length, .told = reply.length} : cut_of(reply, plan);
-  Sender sender(exchange, reply, bandwidth, clock);
+  Sender sender(exchange, reply, pace, clock);
   bool whole = false;
   const Fault* flip = plan.find(FaultKind::kFlipOnWire);
   if (flip != nullptr && reply.length > 0) {

@@ -46,9 +46,9 @@ Server::Server(Options options)
       store_(options_.seed),
       script_(options_.seed + 1),
       random_(options_.seed + 2) {
-  live_ = std::make_shared<const Live>(Live{options_.clock_offset, options_.latency,
-                                            options_.bandwidth, options_.redirect_wrong_region,
-                                            options_.denials, options_.keys});
+  live_ = std::make_shared<const Live>(
+      Live{options_.clock_offset, options_.latency, options_.bandwidth, options_.shared_bandwidth,
+           options_.redirect_wrong_region, options_.denials, options_.keys});
 }
 
 Server::~Server() { stop(); }
@@ -81,6 +81,7 @@ void Server::set(const Settings& settings) {
   next->clock_offset = settings.clock_offset.value_or(next->clock_offset);
   next->latency = settings.latency.value_or(next->latency);
   next->bandwidth = settings.bandwidth.value_or(next->bandwidth);
+  next->shared_bandwidth = settings.shared_bandwidth.value_or(next->shared_bandwidth);
   next->redirect_wrong_region =
       settings.redirect_wrong_region.value_or(next->redirect_wrong_region);
   if (settings.denials) next->denials = *settings.denials;
@@ -156,7 +157,7 @@ void Server::handle(HttpExchange& exchange) {
     return;
   }
   const std::uint64_t bytes_in = exchange.request().body.size();
-  Visit one{exchange, std::make_shared<S3Request>(), {}, live()};
+  Visit one{exchange, std::make_shared<S3Request>(), {}, live(), options_.clock->monotonic()};
   const auto refusal = parse_request(std::move(exchange.request()), domains_, *one.request);
   const S3Request& request = *one.request;
   if (refusal) {
@@ -346,8 +347,8 @@ void Server::send(Visit& visit) {
   visit.reply.set("Date", http_date(options_.clock->now() + visit.offset));
   visit.reply.set("Server", "kedge-s3-emulator");
   visit.reply.without_body = visit.request->http.method == "HEAD";
-  visit.answered =
-      deliver(visit.exchange, visit.reply, visit.plan, visit.live->bandwidth, *options_.clock);
+  const Pace pace{visit.live->bandwidth, visit.live->shared_bandwidth, link_};
+  visit.answered = deliver(visit.exchange, visit.reply, visit.plan, pace, *options_.clock);
 }
 
 void Server::record(const Visit& visit, std::uint64_t bytes_in, bool whole) {
@@ -362,7 +363,9 @@ void Server::record(const Visit& visit, std::uint64_t bytes_in, bool whole) {
   if (records_.size() >= kMaxRecords) records_.pop_front();
   records_.push_back({std::string(what.name), std::string(request.permission()), request.bucket,
                       request.key, std::string(request.header("range")), visit.caller.access_key_id,
-                      whole ? visit.reply.status : 0});
+                      whole ? visit.reply.status : 0,
+                      whole && request.http.method != "HEAD" ? visit.reply.length : 0, visit.began,
+                      options_.clock->monotonic()});
 }
 
 }  // namespace kedge::emulator

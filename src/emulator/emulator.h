@@ -45,7 +45,8 @@ struct Options {
   std::vector<KeyPair> keys = {{"test-key", "test-secret"}};
   std::string account = "000000000000";
   Latency latency = {};
-  std::uint64_t bandwidth = 0;  // bytes a second and connection, each way; 0: no limit
+  std::uint64_t bandwidth = 0;         // bytes a second and connection, each way; 0: no limit
+  std::uint64_t shared_bandwidth = 0;  // of the answers of all connections together; 0: no limit
   std::uint64_t seed = 1;
   std::uint64_t max_body_bytes = 5ULL << 30;
   std::uint64_t min_part_bytes = 5ULL << 20;
@@ -67,6 +68,7 @@ struct Settings {
   std::optional<Duration> clock_offset = {};
   std::optional<Latency> latency = {};
   std::optional<std::uint64_t> bandwidth = {};
+  std::optional<std::uint64_t> shared_bandwidth = {};
   std::optional<bool> redirect_wrong_region = {};
   std::optional<std::vector<Denial>> denials = {};
   std::optional<std::vector<KeyPair>> keys = {};
@@ -88,6 +90,9 @@ struct Record {
   std::string range;
   std::string access_key_id;  // "": not signed, or not believed
   int status = 0;             // 0: no answer
+  std::uint64_t bytes = 0;    // of the answer's body
+  Duration began{0};          // by the emulator's monotonic clock
+  Duration ended{0};
 };
 
 class Emulator {

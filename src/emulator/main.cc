@@ -29,7 +29,8 @@ constexpr std::string_view kUsage =
     "usage: kedge-s3-emulator [--port N] [--host ADDRESS] [--access-key KEY] [--secret-key KEY]\n"
     "         [--region NAME] [--domain NAME] [--bucket NAME]... [--faults FILE|-]\n"
     "         [--clock-offset SECONDS] [--latency constant:30ms|lognormal:30ms,100ms]\n"
-    "         [--bandwidth BYTES_PER_SECOND] [--seed N] [--stdin]\n"
+    "         [--bandwidth BYTES_PER_SECOND] [--shared-bandwidth BYTES_PER_SECOND]\n"
+    "         [--seed N] [--stdin]\n"
     "docs/emulator.md explains each, and what can be asked of it under /_emulator/.\n";
 
 struct Arguments {
@@ -79,6 +80,8 @@ Status set_flag(std::string_view name, const std::string& value, Arguments& out)
     options.latency = KEDGE_TRY(kedge::emulator::Latency::parse(value));
   } else if (name == "--bandwidth") {
     good = parse_number(value, options.bandwidth);
+  } else if (name == "--shared-bandwidth") {
+    good = parse_number(value, options.shared_bandwidth);
   } else if (name == "--seed") {
     good = parse_number(value, options.seed);
   } else {

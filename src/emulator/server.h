@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "emulator/delivery.h"
 #include "emulator/emulator.h"
 #include "emulator/operations.h"
 #include "emulator/store.h"
@@ -18,6 +19,7 @@ struct Live {
   Duration clock_offset{0};
   Latency latency;
   std::uint64_t bandwidth = 0;
+  std::uint64_t shared_bandwidth = 0;
   bool redirect_wrong_region = false;
   std::vector<Denial> denials;
   std::vector<KeyPair> keys;
@@ -50,6 +52,7 @@ class Server final : public Emulator {
     std::shared_ptr<S3Request> request;
     FaultPlan plan;
     std::shared_ptr<const Live> live;
+    Duration began{0};   // by the monotonic clock
     Duration offset{0};  // of the clock, with what the script adds
     Caller caller = {};
     Reply reply = {};
@@ -91,6 +94,7 @@ class Server final : public Emulator {
   std::mutex late_mutex_;
   std::deque<Late> late_;
   std::atomic<bool> any_late_{false};
+  Link link_;
   std::mutex random_mutex_;
   SeededRandom random_;
   std::atomic<std::uint64_t> next_id_{1};

@@ -116,6 +116,7 @@ Result<Settings> parse_settings(std::string_view text) {
   if (const auto latency = fields.text("latency"))
     out.latency = KEDGE_TRY(Latency::parse(*latency));
   out.bandwidth = fields.count("bandwidth");
+  out.shared_bandwidth = fields.count("shared_bandwidth");
   out.redirect_wrong_region = fields.flag("redirect_wrong_region");
   if (const auto denials = fields.list("denials")) out.denials = KEDGE_TRY(parse_denials(*denials));
   if (const auto keys = fields.list("keys")) out.keys = KEDGE_TRY(parse_keys(*keys));
