@@ -262,6 +262,13 @@ class Index {
   // is not retained any more. kCorrupt: a file is damaged or lost, by name.
   virtual Result<SearchResult> search(const SnapshotPtr& snapshot, const SearchRequest& request,
                                       Deadline deadline) = 0;
+  // Several searches at once, on all threads of the executor: one result or error a request, in
+  // order, as search() gives it. Lists that many of them look into are scanned together, and pages
+  // that several need are read once; a trace counts the rounds of the batch, and that of the first
+  // what they cost.
+  virtual std::vector<Result<SearchResult>> search_many(const SnapshotPtr& snapshot,
+                                                        std::span<const SearchRequest> requests,
+                                                        Deadline deadline) = 0;
   // Loads planes of rows whole into memory, codes of all segments first, then refine rows, then
   // vectors, as far as `max_bytes` go; searches read them there from then on. Gives the bytes that
   // the snapshot's segments have in memory.

@@ -41,6 +41,9 @@ class IndexImpl final : public Index {
   [[nodiscard]] SnapshotPtr current() const override;
   Result<SearchResult> search(const SnapshotPtr& snapshot, const SearchRequest& request,
                               Deadline deadline) override;
+  std::vector<Result<SearchResult>> search_many(const SnapshotPtr& snapshot,
+                                                std::span<const SearchRequest> requests,
+                                                Deadline deadline) override;
   Result<std::uint64_t> load(const SnapshotPtr& snapshot, std::uint64_t max_bytes,
                              Deadline deadline) override;
   Result<std::vector<std::optional<LiveObject>>> find(const SnapshotPtr& snapshot,

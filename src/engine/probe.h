@@ -14,6 +14,7 @@
 
 #include "ann/rabitq.h"
 #include "ann/ranker.h"
+#include "base/executor.h"
 #include "engine/index.h"
 #include "engine/page_reader.h"
 #include "engine/scan.h"
@@ -31,6 +32,8 @@ struct ProbePlan {
   std::uint32_t probes = 0;    // lists of each tree; 0: what reaches `recall`
   std::uint32_t rerank = 0;    // with probes: rows to measure exactly
   std::uint32_t recall = 950;  // in thousandths
+  bool docs = true;            // what follows needs the docs pages of the best,
+  bool texts = true;           // and their text pages: they are read ahead
   // Of the rows in the scope of the filter; less than 1 makes a search look into more lists.
   double share = 1;
 };
@@ -73,5 +76,20 @@ struct ProbeResult {
 ProbeResult probe_segments(PageReader& reader, const Snapshot& snapshot,
                            std::span<const ScanSegment> segments, const ProbePlan& plan,
                            ProbeScratch& scratch, SearchTrace* trace, Deadline deadline);
+
+// One of several searches.
+struct ProbeJob {
+  std::span<const ScanSegment> segments;
+  ProbePlan plan;
+  std::unique_ptr<ProbeScratch> scratch;  // its own
+  SearchTrace* trace = nullptr;           // not nullptr
+  ProbeResult result;                     // what probe_segments() gives
+};
+
+// Several searches of one snapshot at once, on all threads of the executor. Of planes in memory a
+// list that many of them look into is scanned for all while it is in the processor's cache; of
+// others the rounds are shared, and a page that several want is read once.
+void probe_together(PageReader& reader, const Snapshot& snapshot, std::span<ProbeJob> jobs,
+                    Executor& executor, Deadline deadline);
 
 }  // namespace kedge

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "engine/few_objects.h"
 #include "engine/filter_eval.h"
 #include "engine/index_impl.h"
 #include "engine/lookup.h"
@@ -18,20 +19,40 @@
 namespace kedge {
 namespace {
 
+// Searches of a batch that are in memory at a time: enough that a list is looked into by many.
+constexpr std::size_t kSearchedTogether = 128;
+
 class Query {
  public:
   Query(IndexImpl& index, SnapshotPtr snapshot, const SearchRequest& request, Deadline deadline)
       : index_(index), snapshot_(std::move(snapshot)), request_(request), deadline_(deadline) {}
 
-  Result<SearchResult> run() {
-    Clock& clock = index_.environment().clock;
-    const Duration began = clock.monotonic();
+  // What comes before any row is looked at. The first step.
+  Status prepare() {
+    began_ = index_.environment().clock.monotonic();
     KEDGE_TRY(check());
     KEDGE_TRY(choose_segments());
     out_.trace.segments = segments_.size();
-    // Some of the best may be copies or not wanted: a few more are looked at in the same round.
-    std::size_t count = request_.k;
-    if (request_.collapse_equal || request_.accept) count += request_.k / 2 + 8;
+    return {};
+  }
+
+  // Whether run() begins with a search by codes: job(), whose result set_probe() takes.
+  [[nodiscard]] bool by_codes() const {
+    return !request_.exact && rows_ > index_.options().few_rows && !few_objects_;
+  }
+  ProbeJob job() {
+    ProbeJob out;
+    out.segments = segments_;
+    out.plan = plan_of(first_count(), share_);
+    out.scratch = index_.scratch().take(snapshot_->rotation(request_.space), space_->metric);
+    out.trace = &out_.trace;
+    return out;
+  }
+  void set_probe(ProbeResult found) { probed_ = std::move(found); }
+
+  // Once, after prepare().
+  Result<SearchResult> run() {
+    std::size_t count = first_count();
     double share = share_;
     while (true) {
       KEDGE_TRY(find_rows(count, share));
@@ -47,7 +68,8 @@ class Query {
       out_.hits.clear();
       shown_.clear();
     }
-    out_.trace.seconds = std::chrono::duration<double>(clock.monotonic() - began).count();
+    const Duration took = index_.environment().clock.monotonic() - began_;
+    out_.trace.seconds = std::chrono::duration<double>(took).count();
     return std::move(out_);
   }
 
@@ -112,6 +134,8 @@ class Query {
       in_scope += segment.in_scope;
     }
     if (objects > 0) share_ = static_cast<double>(in_scope) / static_cast<double>(objects);
+    few_objects_ =
+        rows_ > index_.options().few_rows && in_scope < objects && in_scope <= kFewObjects;
     segments_ = std::move(chosen);
     return {};
   }
@@ -180,35 +204,58 @@ class Query {
     return out;
   }
 
+  // Some of the best may be copies or not wanted: a few more are looked at in the same round.
+  [[nodiscard]] std::size_t first_count() const {
+    const bool more = request_.collapse_equal || request_.accept;
+    return request_.k + (more ? request_.k / 2 + 8 : 0);
+  }
+
+  [[nodiscard]] ProbePlan plan_of(std::size_t count, double share) const {
+    return {.vector = query_,
+            .space = space_,
+            .space_id = request_.space,
+            .want = count,
+            .by_object = request_.group_by_object,
+            .probes = request_.probes,
+            .rerank = request_.rerank,
+            .recall = static_cast<std::uint32_t>(request_.recall * 1000),
+            .docs = request_.detail != Detail::kRow,
+            .texts = request_.detail == Detail::kChunk,
+            .share = share};
+  }
+
+  ProbeResult probe(const ProbePlan& plan) {
+    std::unique_ptr<ProbeScratch> scratch =
+        index_.scratch().take(snapshot_->rotation(request_.space), space_->metric);
+    ProbeResult found = probe_segments(index_.reader(), *snapshot_, segments_, plan, *scratch,
+                                       &out_.trace, deadline_);
+    index_.scratch().give(std::move(scratch));
+    return found;
+  }
+
   // Fills pool_ with the nearest `count` rows or more, all_ if that is every row in scope.
   Status find_rows(std::size_t count, double share) {
     std::vector<Error> errors;
-    if (request_.exact || rows_ <= index_.options().few_rows) {
-      const ExactScan query{
-          .vector = query_, .space = *space_, .by_object = request_.group_by_object};
-      ScanResult found =
-          scan_segments(index_.reader(), index_.environment().executor, *snapshot_->head(),
-                        segments_, query, &out_.trace, deadline_);
-      pool_ = std::move(found.rows);
-      errors = std::move(found.errors);
+    const ExactScan query{
+        .vector = query_, .space = *space_, .by_object = request_.group_by_object};
+    std::optional<ScanResult> exact;
+    if (few_objects_) {
+      exact = scan_few_objects(index_.reader(), *snapshot_->head(), segments_, query, &out_.trace,
+                               deadline_);
+      few_objects_ = exact.has_value();
+    }
+    if (!exact && !by_codes())
+      exact = scan_segments(index_.reader(), index_.environment().executor, *snapshot_->head(),
+                            segments_, query, &out_.trace, deadline_);
+    if (exact) {
+      pool_ = std::move(exact->rows);
+      errors = std::move(exact->errors);
       all_ = true;
       enough_ = true;
       out_.exact = true;
     } else {
-      const ProbePlan plan{.vector = query_,
-                           .space = space_,
-                           .space_id = request_.space,
-                           .want = count,
-                           .by_object = request_.group_by_object,
-                           .probes = request_.probes,
-                           .rerank = request_.rerank,
-                           .recall = static_cast<std::uint32_t>(request_.recall * 1000),
-                           .share = share};
-      std::unique_ptr<ProbeScratch> scratch =
-          index_.scratch().take(snapshot_->rotation(request_.space), space_->metric);
-      ProbeResult found = probe_segments(index_.reader(), *snapshot_, segments_, plan, *scratch,
-                                         &out_.trace, deadline_);
-      index_.scratch().give(std::move(scratch));
+      ProbeResult found =
+          probed_ ? *std::exchange(probed_, std::nullopt) : probe(plan_of(count, share));
       pool_ = std::move(found.rows);
       errors = std::move(found.errors);
       all_ = found.all;
@@ -246,7 +293,7 @@ class Query {
 
   // Takes the next `count` of the pool, in order, and makes hits of them.
   Status take_best(std::size_t count) {
-    const std::vector<RowHit> batch = take_batch(count);
+    const std::vector<RowHit> batch = take_nearest(pool_, count);
     std::vector<Item> items = KEDGE_TRY(read_items(batch));
     // Of more than `count` only so many are sure to be the next by key.
     const std::size_t left_out = batch.size() - items.size();
@@ -269,31 +316,6 @@ class Query {
       out_.hits.push_back(std::move(items[i].hit));
     }
     return {};
-  }
-
-  // Moves the best `count` out of the pool, and of those that are as good as the last of them as
-  // many of each segment as could be among the best by key: objects of a segment are in key order.
-  std::vector<RowHit> take_batch(std::size_t count) {
-    if (pool_.size() <= count) return std::exchange(pool_, {});
-    const auto nearer = [](const RowHit& a, const RowHit& b) { return a.distance < b.distance; };
-    const auto last = pool_.begin() + static_cast<std::ptrdiff_t>(count - 1);
-    std::nth_element(pool_.begin(), last, pool_.end(), nearer);
-    const float limit = last->distance;
-    const auto ties = std::partition(pool_.begin(), pool_.end(),
-                                     [&](const RowHit& hit) { return hit.distance < limit; });
-    const auto worse =
-        std::partition(ties, pool_.end(), [&](const RowHit& hit) { return hit.distance == limit; });
-    std::sort(ties, worse);
-    const std::size_t open = count - static_cast<std::size_t>(ties - pool_.begin());
-    std::vector<RowHit> batch(pool_.begin(), ties);
-    std::vector<RowHit> rest(worse, pool_.end());
-    std::size_t of_segment = 0;
-    for (auto tie = ties; tie != worse; ++tie) {
-      of_segment = tie != ties && (tie - 1)->segment == tie->segment ? of_segment + 1 : 0;
-      (of_segment < open ? batch : rest).push_back(*tie);
-    }
-    pool_ = std::move(rest);
-    return batch;
   }
 
   [[nodiscard]] bool needs_text(const RowHit& row) const {
@@ -412,10 +434,13 @@ class Query {
   SnapshotPtr snapshot_;
   const SearchRequest& request_;
   Deadline deadline_;
+  Duration began_{0};
+  std::optional<ProbeResult> probed_;  // of the first search by codes, where it was made already
   const Space* space_ = nullptr;
   std::vector<float> query_;
   std::vector<ScanSegment> segments_;
   double share_ = 1;          // of the objects, that are in scope
+  bool few_objects_ = false;  // in scope, of many
   std::uint64_t rows_ = 0;    // of the segments
   std::vector<RowHit> pool_;  // not looked at yet
   bool all_ = false;          // there are no others
@@ -428,7 +453,41 @@ class Query {
 
 Result<SearchResult> IndexImpl::search(const SnapshotPtr& snapshot, const SearchRequest& request,
                                        Deadline deadline) {
-  return Query(*this, snapshot, request, deadline).run();
+  Query query(*this, snapshot, request, deadline);
+  KEDGE_TRY(query.prepare());
+  return query.run();
+}
+
+std::vector<Result<SearchResult>> IndexImpl::search_many(const SnapshotPtr& snapshot,
+                                                         std::span<const SearchRequest> requests,
+                                                         Deadline deadline) {
+  std::vector<Result<SearchResult>> out(requests.size(), Error{Code::kUnavailable, "not run"});
+  Executor& executor = environment_.executor;
+  for (std::size_t first = 0; first < requests.size(); first += kSearchedTogether) {
+    const std::size_t count = std::min(kSearchedTogether, requests.size() - first);
+    std::vector<std::unique_ptr<Query>> queries(count);
+    std::vector<Status> prepared(count);
+    executor.parallel_for(count, [&](std::size_t i) {
+      queries[i] = std::make_unique<Query>(*this, snapshot, requests[first + i], deadline);
+      prepared[i] = queries[i]->prepare();
+    });
+    std::vector<ProbeJob> jobs;
+    std::vector<std::size_t> job_of;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!prepared[i].ok() || !queries[i]->by_codes()) continue;
+      jobs.push_back(queries[i]->job());
+      job_of.push_back(i);
+    }
+    probe_together(reader_, *snapshot, jobs, executor, deadline);
+    for (std::size_t j = 0; j < jobs.size(); ++j) {
+      queries[job_of[j]]->set_probe(std::move(jobs[j].result));
+      scratch_.give(std::move(jobs[j].scratch));
+    }
+    executor.parallel_for(count, [&](std::size_t i) {
+      out[first + i] = prepared[i].ok() ? queries[i]->run() : prepared[i].error();
+    });
+  }
+  return out;
 }
 
 }  // namespace kedge

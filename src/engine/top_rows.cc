@@ -69,4 +69,27 @@ void TopRows::take(std::vector<RowHit>& out) {
   heap_.clear();
 }
 
+std::vector<RowHit> take_nearest(std::vector<RowHit>& pool, std::size_t count) {
+  if (pool.size() <= count) return std::exchange(pool, {});
+  const auto nearer = [](const RowHit& a, const RowHit& b) { return a.distance < b.distance; };
+  const auto last = pool.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::nth_element(pool.begin(), last, pool.end(), nearer);
+  const float limit = last->distance;
+  const auto ties = std::partition(pool.begin(), pool.end(),
+                                   [&](const RowHit& hit) { return hit.distance < limit; });
+  const auto worse =
+      std::partition(ties, pool.end(), [&](const RowHit& hit) { return hit.distance == limit; });
+  std::sort(ties, worse);
+  const std::size_t open = count - static_cast<std::size_t>(ties - pool.begin());
+  std::vector<RowHit> batch(pool.begin(), ties);
+  std::vector<RowHit> rest(worse, pool.end());
+  std::size_t of_segment = 0;
+  for (auto tie = ties; tie != worse; ++tie) {
+    of_segment = tie != ties && (tie - 1)->segment == tie->segment ? of_segment + 1 : 0;
+    (of_segment < open ? batch : rest).push_back(*tie);
+  }
+  pool = std::move(rest);
+  return batch;
+}
+
 }  // namespace kedge

@@ -51,4 +51,8 @@ class TopRows {
   std::unordered_map<std::uint64_t, float> best_;  // of each object in the heap
 };
 
+// Moves the best `count` out of the pool, and of those that are as good as the last of them as
+// many of each segment as could be among the best by key: objects of a segment are in key order.
+std::vector<RowHit> take_nearest(std::vector<RowHit>& pool, std::size_t count);
+
 }  // namespace kedge
