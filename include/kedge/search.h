@@ -42,8 +42,10 @@ struct ResultOptions {
   double presign_seconds = 0;
 };
 
+// By words, which the index's model makes a vector of, or by a vector: exactly one is given.
 struct SearchQuery {
   std::string text;
+  std::vector<float> vector;  // of the index's dimension; any length where the metric is cosine
   std::string mode = "dense";
   ResultOptions options;
 };

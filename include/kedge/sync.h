@@ -34,6 +34,7 @@ struct SyncRequest {
   std::optional<std::vector<std::string>> exclude;
   std::optional<bool> hidden;
   std::optional<bool> gitignore;
+  std::optional<bool> sidecars;  // NAME.metadata.json is the metadata of NAME, and no document
   std::optional<std::uint64_t> max_object_bytes;
   std::optional<std::uint64_t> approve_deletes;  // lets exactly this number of withheld deletes go
   bool dry_run = false;
@@ -54,6 +55,7 @@ struct SyncCounts {
   std::uint64_t listed = 0, indexed = 0, failed = 0, skipped = 0, pending = 0, vanished = 0;
   std::uint64_t added = 0, changed = 0, unchanged = 0, rewritten = 0;  // of the indexed
   std::uint64_t deleted = 0, withheld = 0, unproven = 0;               // of the index before
+  std::uint64_t sidecars = 0, sidecars_alone = 0;  // of listed objects; beside none, and unused
   std::uint64_t objects_read = 0, bytes_read = 0;
   std::uint64_t chunks = 0, chunks_embedded = 0, chunks_from_cache = 0, tokens = 0,
                 split_objects = 0;

@@ -106,7 +106,9 @@ Result<SearchResponse> run_search(Session& session, const SearchQuery& query) {
     return {Code::kUnsupported,
             str_cat("mode '", printable(query.mode), "' is not known: this version has dense")};
   }
-  if (query.text.empty()) return {Code::kInvalid, "the question is empty"};
+  if (query.text.empty() && query.vector.empty()) return {Code::kInvalid, "the question is empty"};
+  if (!query.text.empty() && !query.vector.empty())
+    return {Code::kInvalid, "a question is of words or a vector, not both"};
   if (query.text.size() > kMaxQuestionBytes) {
     return {Code::kInvalid, str_cat("the question has ", query.text.size(), " bytes, more than ",
                                     kMaxQuestionBytes)};
@@ -117,10 +119,15 @@ Result<SearchResponse> run_search(Session& session, const SearchQuery& query) {
   const StoreUsage opened = difference(session.index_usage(), before);
   const double opened_at = session.seconds();
   SearchRequest request = KEDGE_TRY(engine_request(*snapshot, query.options));
-  Embedder* embedder = KEDGE_TRY(session.embedder(KEDGE_TRY(space_of(*snapshot))));
-  const double loaded_at = session.seconds();
-  const std::vector<std::string> texts = {query.text};
-  request.query = KEDGE_TRY(embedder->embed_queries(texts));
+  double loaded_at = opened_at;
+  if (query.vector.empty()) {
+    Embedder* embedder = KEDGE_TRY(session.embedder(KEDGE_TRY(space_of(*snapshot))));
+    loaded_at = session.seconds();
+    const std::vector<std::string> texts = {query.text};
+    request.query = KEDGE_TRY(embedder->embed_queries(texts));
+  } else {
+    request.query = query.vector;
+  }
   const double embedded_at = session.seconds();
   Index* index = KEDGE_TRY(session.index(false));
   SearchResult found = KEDGE_TRY(index->search(snapshot, request, session.deadline()));

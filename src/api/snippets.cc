@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "extract/extractor.h"
 #include "ingest/fetch.h"
+#include "ingest/import.h"
 
 namespace kedge {
 namespace {
@@ -188,6 +189,10 @@ void add_snippets(Session& session, const SnapshotPtr& snapshot, const std::vect
   std::map<std::string, Batch> by_source;
   std::vector<Wanted> wanted(hits.size());
   for (std::size_t i = 0; i < hits.size(); ++i) {
+    if (out[i].reference.source == kRecordsUri) {
+      out[i].proof_detail = "a record: the index holds all there is of it";
+      continue;
+    }
     wanted[i] = wanted_chunks(session, snapshot, hits[i], bodies ? options.context : 0);
     Batch& batch = by_source[out[i].reference.source];
     for (const ChunkRow& chunk : wanted[i].chunks) {

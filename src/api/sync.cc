@@ -80,6 +80,7 @@ Result<Scope> merge_scope(const SourceEntry* recorded, const SyncRequest& reques
   if (request.exclude) scope.exclude = *request.exclude;
   if (request.hidden) scope.hidden = *request.hidden;
   if (request.gitignore) scope.gitignore = *request.gitignore;
+  if (request.sidecars) scope.sidecars = *request.sidecars;
   if (!wanted.keys.empty()) KEDGE_TRY(add_named(scope, recorded, request, wanted));
   return scope;
 }
@@ -272,6 +273,8 @@ SyncCounts to_counts(const std::string& uri, const SyncReport& report) {
   out.skipped = report.skipped;
   out.pending = report.pending;
   out.vanished = report.vanished;
+  out.sidecars = report.sidecars;
+  out.sidecars_alone = report.sidecars_alone;
   out.added = report.added;
   out.changed = report.changed;
   out.unchanged = report.unchanged;

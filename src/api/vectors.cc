@@ -1,10 +1,12 @@
-// import and compact.
+// import and compact, and a vector to search by.
+#include <algorithm>
 #include <chrono>
 
 #include "api/operations.h"
 #include "api/planes.h"
 #include "base/strings.h"
 #include "ingest/import.h"
+#include "ingest/vector_lines.h"
 
 namespace kedge {
 
@@ -34,6 +36,23 @@ Result<Metric> parse_metric(std::string_view name) {
   return {Code::kInvalid, str_cat("metric is ", printable(name), ", not cosine, l2 or dot")};
 }
 
+Result<std::vector<float>> read_vector(const std::string& array_or_file) {
+  VectorRecord record;
+  if (array_or_file.starts_with('[')) {
+    constexpr std::string_view kBefore = "{\"vector\": ";
+    const auto problem = parse_vector_line(str_cat(kBefore, array_or_file, "}"), record);
+    if (problem) {
+      const std::size_t at = problem->at - std::min(problem->at, kBefore.size());
+      return {Code::kInvalid, str_cat("the vector, at byte ", at, ": ", problem->what)};
+    }
+    return std::move(record.values);
+  }
+  const std::unique_ptr<VectorInput> input = KEDGE_TRY(VectorInput::open(array_or_file));
+  if (!KEDGE_TRY(input->next(record)))
+    return {Code::kInvalid, str_cat(printable(array_or_file), " holds no vector")};
+  return std::move(record.values);
+}
+
 Result<ImportResult> run_import(Session& session, const ImportRequest& request) {
   KEDGE_TRY(session.may_write());
   const double began = session.seconds();
@@ -42,6 +61,8 @@ Result<ImportResult> run_import(Session& session, const ImportRequest& request) 
   options.metric = KEDGE_TRY(parse_metric(request.metric));
   options.model = request.model;
   options.batch_bytes = session.options().memory_bytes / 4;
+  if (request.batch > 0) options.batch = request.batch;
+  options.merging = request.compact ? Merging::kLater : Merging::kNow;
   const std::uint64_t of = input->count().value_or(0);
   if (request.on_progress)
     options.on_progress = [&](std::uint64_t records) { request.on_progress(records, of); };

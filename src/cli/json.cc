@@ -44,6 +44,8 @@ json::object object_of(const SyncCounts& c) {
           {"skipped", c.skipped},
           {"pending", c.pending},
           {"vanished", c.vanished},
+          {"sidecars", c.sidecars},
+          {"sidecars_alone", c.sidecars_alone},
           {"added", c.added},
           {"changed", c.changed},
           {"unchanged", c.unchanged},

@@ -36,6 +36,19 @@ json::array array_of(const std::vector<AnnPoint>& points) {
   return out;
 }
 
+json::array array_of(const std::vector<AnnCold>& points) {
+  json::array out;
+  for (const AnnCold& point : points) {
+    out.push_back(json::object{{"recall", point.recall},
+                               {"rounds", point.rounds},
+                               {"requests", point.requests},
+                               {"bytes", point.bytes},
+                               {"open_requests", point.open_requests},
+                               {"open_bytes", point.open_bytes}});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string json_of(const ImportResult& result) {
@@ -71,7 +84,9 @@ std::string json_of(const AnnBenchResult& result) {
                            {"threads", 1},
                            {"points", array_of(result.points)},
                            {"all_threads", result.threads},
-                           {"threads_all", array_of(result.points_all)}});
+                           {"threads_all", array_of(result.points_all)},
+                           {"batch", array_of(result.points_batch)},
+                           {"cold", array_of(result.cold)}});
 }
 
 }  // namespace kedge::cli

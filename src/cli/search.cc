@@ -12,7 +12,7 @@ namespace {
 
 struct Flags {
   std::vector<std::string> words;
-  std::string mode = "dense", group = "object", snippets = "source", verify;
+  std::string mode = "dense", group = "object", snippets = "source", verify, vector;
   SimilarQuery similar;
   ResultOptions options;
   std::uint64_t k = 10;
@@ -159,20 +159,37 @@ Command search_command() {
       "the reference is still true.";
   out.examples = {
       "kedge search 'how do I reset the bilge pump'", "kedge search 'refund policy' -k 3 --json",
-      "kedge search 'refund policy' --filter 'year >= 2020 and lang in (\"de\", \"en\")'"};
-  out.arguments = {
-      {.name = "WORDS", .help = "the question", .most = kMaxArguments, .set = into(&flags->words)}};
+      "kedge search 'refund policy' --filter 'year >= 2020 and lang in (\"de\", \"en\")'",
+      "kedge search --vector question.npy --recall 0.99"};
+  out.arguments = {{.name = "WORDS",
+                    .help = "the question",
+                    .least = 0,
+                    .most = kMaxArguments,
+                    .set = into(&flags->words)}};
   out.options = result_options(*flags);
   out.options.push_back({.name = "mode",
                          .value = "MODE",
                          .help = "how to search (default: dense)",
                          .set = into(&flags->mode),
                          .choices = {"dense"}});
+  out.options.push_back({.name = "vector",
+                         .value = "VECTOR",
+                         .help = "instead of words: a JSON array, or a file of vectors (its first)",
+                         .set = into(&flags->vector),
+                         .configurable = false,
+                         .offer = Offer::kFiles});
   out.run = [flags](Session& session) -> Result<int> {
     fill(*flags);
+    if (flags->words.empty() == flags->vector.empty())
+      return session.usage_error("search takes words or --vector, one of them");
     Result<Client*> client = session.client(Access::kRead);
     if (!client.ok()) return client.error();
     SearchQuery query;
+    if (!flags->vector.empty()) {
+      Result<std::vector<float>> vector = read_vector(flags->vector);
+      if (!vector.ok()) return vector.error();
+      query.vector = *std::move(vector);
+    }
     for (const std::string& word : flags->words)
       query.text += (query.text.empty() ? "" : " ") + word;
     query.mode = flags->mode;

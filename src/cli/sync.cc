@@ -35,6 +35,12 @@ void print_counts(Session& session, const SyncCounts& c, bool dry_run, bool deta
            (dry_run ? " to embed (" : " embedded (") + format_count(c.tokens) + " tokens), " +
            format_count(c.chunks_from_cache) + " from the cache\n";
   }
+  if (c.sidecars + c.sidecars_alone > 0) {
+    out += "  " + plural(c.sidecars, "sidecar") + " read as metadata";
+    if (c.sidecars_alone > 0)
+      out += "; " + format_count(c.sidecars_alone) + " left out, beside nothing that is listed";
+    out += "\n";
+  }
   if (!dry_run) {
     out += "  " + format_seconds(c.seconds);
     if (c.model_seconds > 0 && c.seconds > 0) {
@@ -148,6 +154,8 @@ Command sync_command() {
        .repeats = true},
       make_switch("hidden", "hidden files too", into(&r.hidden, true)),
       make_switch("no-gitignore", "what .gitignore names too", into(&r.gitignore, false)),
+      make_switch("sidecars", "NAME.metadata.json is the metadata of NAME (=false: no longer)",
+                  into(&r.sidecars, true)),
       {.name = "max-object-size",
        .value = "SIZE",
        .help = "skip larger objects (default: 64MiB)",

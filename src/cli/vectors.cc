@@ -72,6 +72,27 @@ std::string points_text(const std::vector<AnnPoint>& points) {
   return out;
 }
 
+std::string speeds_text(const std::vector<AnnPoint>& points) {
+  std::string out;
+  for (const AnnPoint& p : points) {
+    out += "  recall " + fixed(p.recall, 4) + ": " +
+           format_count(static_cast<std::uint64_t>(p.qps)) + " QPS (" + plural(p.probes, "list") +
+           ")\n";
+  }
+  return out;
+}
+
+std::string cold_text(const std::vector<AnnCold>& points) {
+  std::string out;
+  for (const AnnCold& p : points) {
+    out += "  recall " + fixed(p.recall, 4) + ": " + fixed(p.requests, 1) + " requests, " +
+           format_bytes(static_cast<std::uint64_t>(p.bytes)) + ", " + fixed(p.rounds, 1) +
+           " rounds; to open " + fixed(p.open_requests, 1) + " requests, " +
+           format_bytes(static_cast<std::uint64_t>(p.open_bytes)) + "\n";
+  }
+  return out;
+}
+
 // The points that no other beats in both recall and speed.
 std::vector<AnnPoint> front_of(std::vector<AnnPoint> points) {
   std::sort(points.begin(), points.end(),
@@ -105,6 +126,10 @@ std::vector<Option> bench_options(BenchFlags* f) {
       plain_option("probes", "NUMBER", "lists to look into, instead of a sweep", into(&f->probes)),
       plain_option("rerank", "NUMBER", "rows to measure exactly, instead of some",
                    into(&f->reranks)),
+      plain_option("list-rows", "NUMBER", "rows a list, instead of as many as suit their number",
+                   number_into(&f->request.list_rows)),
+      plain_option("batch", "NUMBER", "rows a commit of the build, instead of as many as fit",
+                   number_into(&f->request.batch, UINT32_MAX)),
       plain_option("seconds", "SECONDS", "for each setting, at least one pass over the queries",
                    seconds_into(&f->request.seconds_a_point)),
       make_switch("json", "print JSON, every setting", into(&f->json), false)};
@@ -138,6 +163,8 @@ Command import_command() {
   out.options = {
       metric_option(&request->metric),
       plain_option("made-by", "NAME", "the model that made the vectors", into(&request->model)),
+      plain_option("batch", "NUMBER", "records a commit, instead of as many as fit",
+                   number_into(&request->batch, UINT32_MAX)),
       make_switch("no-compact", "leave the merging for later", into(later.get()), false)};
   out.run = [request, later](Session& session) -> Result<int> {
     Result<Client*> client = session.client(Access::kWrite);
@@ -220,6 +247,7 @@ Command bench_ann_command() {
       }
     }
     request->k = flags->k;
+    request->memory_bytes = session.settings().memory_bytes;
     request->on_progress = [&](const std::string& what) { session.note(what); };
     const Result<AnnBenchResult> result = bench_ann(*request);
     if (!result.ok()) return result.error();
@@ -228,15 +256,17 @@ Command bench_ann_command() {
       return kExitDone;
     }
     const double rows = static_cast<double>(result->rows);
-    session.print(format_count(result->rows) + " x " + std::to_string(result->dimension) + ", " +
-                  result->metric + ", " + plural(result->lists, "list") + ", " + result->simd +
-                  " kernels\nbuilt in " + fixed(result->build_seconds, 1) + " s, " +
-                  fixed(result->build_cpu_seconds, 1) + " s of CPU, " +
-                  format_count(static_cast<std::uint64_t>(rows / result->build_cpu_seconds)) +
-                  " vectors a CPU second\n" + planes_text(result->bytes, result->rows) +
-                  "one thread:\n" + points_text(front_of(result->points)) +
-                  std::to_string(result->threads) + " threads:\n" +
-                  points_text(result->points_all));
+    session.print(
+        format_count(result->rows) + " x " + std::to_string(result->dimension) + ", " +
+        result->metric + ", " + plural(result->lists, "list") + ", " + result->simd +
+        " kernels\nbuilt in " + fixed(result->build_seconds, 1) + " s, " +
+        fixed(result->build_cpu_seconds, 1) + " s of CPU, " +
+        format_count(static_cast<std::uint64_t>(rows / result->build_cpu_seconds)) +
+        " vectors a CPU second\n" + planes_text(result->bytes, result->rows) + "one thread:\n" +
+        points_text(front_of(result->points)) + std::to_string(result->threads) + " threads:\n" +
+        speeds_text(result->points_all) + "all queries in one call, " +
+        std::to_string(result->threads) + " threads:\n" + speeds_text(result->points_batch) +
+        "nothing of the index in memory or on disk, a query:\n" + cold_text(result->cold));
     return kExitDone;
   };
   return out;

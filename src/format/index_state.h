@@ -24,8 +24,9 @@ struct SetHash {
   void add(const SetHash& other);
   void subtract(const SetHash& other);
   [[nodiscard]] std::string hex() const;
+  // `sidecar`: the version of what describes the object; "": nothing does.
   static SetHash of(std::string_view key, std::string_view tag, std::uint64_t size,
-                    Timestamp last_modified);
+                    Timestamp last_modified, std::string_view sidecar = {});
 };
 
 // How a source becomes vectors. Another recipe means that every object counts as changed.
@@ -48,6 +49,7 @@ struct SourceEntry {
   std::vector<std::string> exclude;
   bool hidden = false;    // local sources: whether hidden files are in scope
   bool gitignore = true;  // local sources: whether .gitignore is honoured
+  bool sidecars = false;  // NAME.metadata.json is the metadata of NAME
   // Kept by the engine at every commit, from the intents themselves.
   SetHash set_hash;
   std::uint64_t live_objects = 0;

@@ -119,6 +119,14 @@ Status check_metadata(const Metadata& metadata) {
   return {};
 }
 
+std::string_view sidecar_of(const Metadata& metadata) {
+  for (const auto& [name, value] : metadata) {
+    const std::string* text = std::get_if<std::string>(&value);
+    if (name == kSidecarName && text != nullptr) return *text;
+  }
+  return {};
+}
+
 MetadataList scalars_of(const MetadataValue& value) {
   if (const auto* list = std::get_if<MetadataList>(&value)) return *list;
   if (const auto* text = std::get_if<std::string>(&value)) return {*text};

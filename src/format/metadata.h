@@ -26,6 +26,13 @@ inline constexpr std::size_t kMaxMetadataText = 4096;    // bytes of a name, of 
 inline constexpr std::size_t kMaxMetadataList = 1024;    // values of a list
 inline constexpr std::size_t kMaxMetadataBytes = 65536;  // an object, by metadata_bytes()
 
+// Names that begin so are Kedge's own: nobody else's are kept.
+inline constexpr std::string_view kReservedMetadata = "kedge.";
+// The version of the sidecar that metadata came from (ingest/sidecar.h).
+inline constexpr std::string_view kSidecarName = "kedge.sidecar";
+// That version; "": there was none.
+std::string_view sidecar_of(const Metadata& metadata);
+
 // What metadata takes: the bytes of names and texts, 8 a number, 1 a boolean, 1 a value of a list.
 std::uint64_t metadata_bytes(const Metadata& metadata);
 // kInvalid: a limit is broken, names do not increase, or a number is NaN or infinite.

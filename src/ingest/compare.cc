@@ -28,7 +28,7 @@ Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& rec
   if (live == nullptr) return Need::kNew;
   const ObjectRow& row = live->row;
   if (row.tag != listed.tag.value || row.size != listed.size ||
-      row.last_modified != listed.last_modified) {
+      row.last_modified != listed.last_modified || sidecar_of(row.metadata) != listed.sidecar) {
     return Need::kChanged;
   }
   if (!listed.archived && row.status == ObjectStatus::kSkipped &&

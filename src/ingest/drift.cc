@@ -94,9 +94,12 @@ class Comparison {
       found(DriftKind::kMissing, listed->key, str_cat(listed->size, " bytes"));
     } else if (need == Need::kChanged) {
       const ObjectRow& row = live->row;
+      const bool same = row.tag == listed->tag.value && row.size == listed->size &&
+                        row.last_modified == listed->last_modified;
       found(DriftKind::kChanged, listed->key,
-            row.size != listed->size ? str_cat("size ", row.size, " -> ", listed->size)
-                                     : str_cat("modified ", to_rfc3339(listed->last_modified)));
+            same && sidecar_of(row.metadata) != listed->sidecar ? "its sidecar"
+            : row.size != listed->size ? str_cat("size ", row.size, " -> ", listed->size)
+                                       : str_cat("modified ", to_rfc3339(listed->last_modified)));
     } else if (need == Need::kRecipe) {
       found(DriftKind::kChanged, listed->key, "indexed by another recipe");
     } else {

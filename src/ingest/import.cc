@@ -136,7 +136,7 @@ class Import {
       }
     });
     for (Status& status : found) KEDGE_TRY(std::move(status));
-    KEDGE_TRY(index_.commit(std::move(intents), {}, {}, deadline_, Merging::kLater));
+    KEDGE_TRY(index_.commit(std::move(intents), {}, {}, deadline_, options_.merging));
     report_.records += records.size();
     ++report_.commits;
     records.clear();

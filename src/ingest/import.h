@@ -25,6 +25,7 @@ struct ImportOptions {
   std::string model;                // what made the vectors, "" if nobody says: part of the space
   std::size_t batch = kMaxIntents;  // records a commit
   std::uint64_t batch_bytes = 128ULL << 20;
+  Merging merging = Merging::kLater;                       // kNow where no compaction follows
   std::function<void(std::uint64_t records)> on_progress;  // after each commit; may be empty
 };
 
@@ -37,9 +38,9 @@ struct ImportReport {
 // The space of such vectors.
 Space record_space(std::uint32_t dimension, const ImportOptions& options);
 
-// Every record of the input; one of a key that is there already takes its place. Merges are left to
-// compact(). kInvalid: a record, by its file and row: what was committed before it stays. Cosine: a
-// vector of length zero is one too; others are brought to length 1.
+// Every record of the input; one of a key that is there already takes its place. kInvalid: a
+// record, by its file and row: what was committed before it stays. Cosine: a vector of length zero
+// is one too; others are brought to length 1.
 Result<ImportReport> import_vectors(Index& index, VectorInput& input, const std::string& name,
                                     const ImportOptions& options, Executor& executor,
                                     Deadline deadline);

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "base/strings.h"
 #include "engine/segment.h"
+#include "ingest/sidecar.h"
 
 namespace kedge {
 namespace {
@@ -38,6 +40,32 @@ class RangesReader final : public Spill::Reader {
   std::unique_ptr<Spill::Reader> reader_;
 };
 
+// Objects with the version of the sidecar of each.
+class DescribedReader final : public Spill::Reader {
+ public:
+  DescribedReader(std::unique_ptr<Spill::Reader> objects, std::unique_ptr<Spill::Reader> sidecars)
+      : objects_(std::move(objects)), sidecars_(std::move(sidecars)) {}
+
+  Result<std::optional<ObjectInfo>> next() override {
+    std::optional<ObjectInfo> object = KEDGE_TRY(objects_->next());
+    if (!begun_) sidecar_ = KEDGE_TRY(sidecars_->next());
+    begun_ = true;
+    if (!object) return object;
+    while (sidecar_ && sidecar_->key < object->key) sidecar_ = KEDGE_TRY(sidecars_->next());
+    if (sidecar_ && sidecar_->key == object->key) {
+      object->sidecar = sidecar_version(*sidecar_);
+      object->racy = object->racy || sidecar_->racy;
+    }
+    return object;
+  }
+
+ private:
+  std::unique_ptr<Spill::Reader> objects_;
+  std::unique_ptr<Spill::Reader> sidecars_;
+  std::optional<ObjectInfo> sidecar_;
+  bool begun_ = false;
+};
+
 class RangedListing {
  public:
   RangedListing(ObjectStore& source, const Scope& scope, const ListingOptions& options,
@@ -48,6 +76,12 @@ class RangedListing {
   Result<bool> run(const std::vector<std::string>& splits, SourceListing& out) {
     const std::size_t count = splits.size() + 1;
     out.ranges.clear();
+    out.sidecar_files.reset();
+    if (scope_.sidecars) {
+      out.sidecar_files =
+          std::make_unique<Spill>(options_.scratch_folder, options_.memory_bytes / 4);
+    }
+    sidecars_ = out.sidecar_files.get();
     for (std::size_t i = 0; i < count; ++i) {
       out.ranges.push_back(
           std::make_unique<Spill>(options_.scratch_folder, options_.memory_bytes / count));
@@ -73,6 +107,7 @@ class RangedListing {
       if (!result.ok() && result.code() != Code::kCancelled) return std::move(result).error();
     for (Status& result : results)
       if (!result.ok()) return std::move(result).error();
+    if (sidecars_ != nullptr) KEDGE_TRY(sidecars_->seal());
     return count == 1 || !unsorted_;
   }
 
@@ -92,6 +127,14 @@ class RangedListing {
         }
         // The marker of the source's own folder has no name in it.
         if (info.key.empty() || !in_scope(scope_, info.key)) continue;
+        if (sidecars_ != nullptr) {
+          if (const auto described = described_by(info.key)) {
+            info.key = std::string(*described);
+            const std::lock_guard lock(sidecars_mutex_);
+            KEDGE_TRY(sidecars_->add(std::move(info)));
+            continue;
+          }
+        }
         KEDGE_TRY(out.add(std::move(info)));
         ++listed_;
       }
@@ -112,12 +155,24 @@ class RangedListing {
   std::atomic<std::uint64_t> listed_{0};
   std::atomic<bool> unsorted_{false};
   std::atomic<bool> failed_{false};
+  std::mutex sidecars_mutex_;
+  Spill* sidecars_ = nullptr;
 };
+
+// How many distinct keys a spill has.
+Result<std::uint64_t> count_keys(const Spill& spill) {
+  const std::unique_ptr<Spill::Reader> reader = spill.read();
+  std::uint64_t count = 0;
+  while (KEDGE_TRY(reader->next())) ++count;
+  return count;
+}
 
 }  // namespace
 
 std::unique_ptr<Spill::Reader> SourceListing::read() const {
-  return std::make_unique<RangesReader>(ranges);
+  auto objects = std::make_unique<RangesReader>(ranges);
+  if (sidecar_files == nullptr) return objects;
+  return std::make_unique<DescribedReader>(std::move(objects), sidecar_files->read());
 }
 
 Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
@@ -133,8 +188,12 @@ Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
     if (!info) break;
     ++out.count;
     out.bytes += info->size;
-    out.set_hash.add(SetHash::of(info->key, info->tag.value, info->size, info->last_modified));
+    out.sidecars += info->sidecar.empty() ? 0 : 1;
+    out.set_hash.add(
+        SetHash::of(info->key, info->tag.value, info->size, info->last_modified, info->sidecar));
   }
+  if (out.sidecar_files != nullptr)
+    out.sidecars_alone = KEDGE_TRY(count_keys(*out.sidecar_files)) - out.sidecars;
   if (options.on_listed) options.on_listed(out.count);
   return out;
 }

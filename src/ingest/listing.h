@@ -21,9 +21,13 @@ inline constexpr std::size_t kMaxListingRanges = 16;
 inline constexpr std::uint64_t kListingRangeKeys = 5000;
 
 // A complete listing, in scope. `set_hash` is over distinct keys, as SourceEntry::set_hash is over
-// rows.
+// rows. Where the scope has sidecars, they are not objects of the listing: ObjectInfo::sidecar of
+// what they describe says which version is there.
 struct SourceListing {
   std::vector<std::unique_ptr<Spill>> ranges;  // of keys, increasing and disjoint
+  std::unique_ptr<Spill> sidecar_files;        // under the keys that they describe; may be null
+  std::uint64_t sidecars = 0;                  // of listed objects
+  std::uint64_t sidecars_alone = 0;            // of keys that were not listed
   std::uint64_t count = 0;
   std::uint64_t bytes = 0;
   SetHash set_hash;

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "embed/cache.h"
 #include "ingest/chunker.h"
+#include "ingest/sidecar.h"
 #include "simd/kernels.h"
 
 namespace kedge {
@@ -32,6 +33,7 @@ Metadata metadata_of(const ObjectInfo& info) {
   std::size_t bytes = 0;
   for (const auto& [name, value] : info.metadata) {
     if (name.size() > kMaxMetadataText || value.size() > kMaxMetadataText) continue;
+    if (name.starts_with(kReservedMetadata)) continue;
     bytes += name.size() + value.size();
     if (out.size() == kMaxMetadata || bytes > kMaxMetadataBytes) break;
     out.emplace_back(name, value);
@@ -111,6 +113,8 @@ ObjectRow Pipeline::base_row(const Todo& todo) const {
   row.racy = todo.listed.racy || just_archived;
   row.read_time = now_;
   row.recipe = recipe_id_;
+  if (!todo.listed.sidecar.empty())
+    row.metadata.emplace_back(std::string(kSidecarName), todo.listed.sidecar);
   return row;
 }
 
@@ -152,9 +156,9 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
   row = base_row(todo);
   row.read_time = blob->store_time;
   row.version_id = info.version_id;
-  row.racy = info.racy || todo.listed.racy;
+  row.racy = info.racy || todo.listed.racy || todo.sidecar_racy;
   row.media_type = clip(decision.media_type, kMaxField);
-  row.metadata = metadata_of(info);
+  row.metadata = merge_metadata(merge_metadata(metadata_of(info), todo.sidecar), row.metadata);
   row.content_hash = sha256(raw);
   if (info.tag != todo.listed.tag) {
     row.tag = info.tag.value;

@@ -28,6 +28,8 @@ struct Todo {
   bool live = false;           // the index has a version of it
   Sha256 content_hash{};       // of that version
   std::uint32_t attempts = 0;  // failed before
+  Metadata sidecar = {};       // the attributes of its sidecar, once read
+  bool sidecar_racy = false;
 };
 
 // An object read and cut, waiting for vectors.
@@ -67,6 +69,7 @@ class Pipeline {
  private:
   Status read_batch();
   Status probe(std::vector<Todo>& batch);
+  Status read_sidecars(std::vector<Todo>& batch);
   Status take_blobs(std::vector<Todo>& batch);
   void prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out);
   Result<Blob> read_changed(ReadRequest request);

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "ingest/pipeline.h"
+#include "ingest/sidecar.h"
 
 namespace kedge {
 
@@ -16,7 +17,54 @@ Status Pipeline::read_batch() {
     return {};
   }
   KEDGE_TRY(probe(batch));
+  KEDGE_TRY(read_sidecars(batch));
   return take_blobs(batch);
+}
+
+// What lies beside the objects of the batch now, which may be newer than what was listed: the row
+// says which version it was. One that cannot be understood is named, and its object is indexed
+// without; one that cannot be read leaves its object for the next run, with what is indexed of it.
+Status Pipeline::read_sidecars(std::vector<Todo>& batch) {
+  std::vector<ReadRequest> reads;
+  std::vector<std::size_t> of;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i].listed.sidecar.empty()) continue;
+    of.push_back(i);
+    reads.push_back({.key = str_cat(batch[i].listed.key, kSidecarSuffix),
+                     .offset = 0,
+                     .length = kMaxSidecarBytes + 1,
+                     .if_match = {},
+                     .version_id = {}});
+  }
+  if (reads.empty()) return {};
+  const std::vector<Result<Blob>> blobs = environment_.source.read(reads, deadline_);
+  std::vector<Todo> kept;
+  std::vector<bool> out(batch.size(), false);
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    Todo& todo = batch[of[i]];
+    if (!blobs[i].ok()) {
+      if (blobs[i].code() == Code::kNotFound) {
+        todo.listed.sidecar.clear();
+        continue;
+      }
+      out[of[i]] = true;
+      pending(todo, str_cat("its sidecar: ", blobs[i].error().message));
+      continue;
+    }
+    todo.listed.sidecar = sidecar_version(blobs[i]->info);
+    todo.sidecar_racy = blobs[i]->info.racy;
+    Result<Metadata> parsed = parse_sidecar(blobs[i]->body);
+    if (parsed.ok()) {
+      todo.sidecar = *std::move(parsed);
+    } else {
+      count_problem(reads[i].key, "sidecar left out: " + parsed.error().message);
+    }
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!out[i]) kept.push_back(std::move(batch[i]));
+  }
+  batch = std::move(kept);
+  return {};
 }
 
 // A video is told by its first bytes, not by reading all of it. Takes what is skipped out of the

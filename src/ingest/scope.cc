@@ -188,7 +188,8 @@ Scope scope_of(const SourceEntry& entry) {
   return {.include = entry.include,
           .exclude = entry.exclude,
           .hidden = entry.hidden,
-          .gitignore = entry.gitignore};
+          .gitignore = entry.gitignore,
+          .sidecars = entry.sidecars};
 }
 
 }  // namespace kedge

@@ -17,6 +17,7 @@ struct Scope {
   std::vector<std::string> exclude = {};  // wins over include
   bool hidden = false;                    // local sources: whether hidden files are listed
   bool gitignore = true;                  // local sources: whether .gitignore is honoured
+  bool sidecars = false;                  // NAME.metadata.json is the metadata of NAME
   bool operator==(const Scope&) const = default;
 };
 

@@ -84,6 +84,7 @@ void set_scope(SourceEntry& entry, const Scope& scope) {
   entry.exclude = scope.exclude;
   entry.hidden = scope.hidden;
   entry.gitignore = scope.gitignore;
+  entry.sidecars = scope.sidecars;
 }
 
 SourceEntry* find_source(IndexState& state, std::string_view uri) {
@@ -173,6 +174,8 @@ class Run {
     plan.stop = options_.stop;
     listing_ = KEDGE_TRY(list_source(environment_.source, plan_.scope, plan, deadline_));
     report_.listed = listing_.count;
+    report_.sidecars = listing_.sidecars;
+    report_.sidecars_alone = listing_.sidecars_alone;
     progress_.listed = listing_.count;
     progress_.to_do = listing_.count;
     progress_.bytes_to_do = listing_.bytes;

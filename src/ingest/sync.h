@@ -83,6 +83,8 @@ struct SyncReport {
   std::uint64_t skipped = 0;   // recorded with a reason
   std::uint64_t pending = 0;   // not reached: stopped, or the store or the model failed for now
   std::uint64_t vanished = 0;  // listed, gone when read
+  std::uint64_t sidecars = 0;  // beside the listed; and beside nothing that is listed
+  std::uint64_t sidecars_alone = 0;
   // Of the indexed:
   std::uint64_t added = 0;
   std::uint64_t changed = 0;

@@ -109,6 +109,7 @@ class SyncTest : public testing::Test {
     SyncOptions options;
     options.source_uri = "memory:bucket/";
     options.approve_deletes = approve;
+    options.scope = scope_;
     options.progress = on_progress_;
     // A stuck store must not hold a test: the simulated clock passes this while the commit backs
     // off.
@@ -134,7 +135,23 @@ class SyncTest : public testing::Test {
     }
   }
 
+  Metadata metadata(const std::string& key) {
+    const auto index = open().value();
+    const std::vector<ObjectKey> keys = {{1, key}};
+    const auto found = index->find(index->current(), keys, Deadline::never());
+    return found.value().front().value().row.metadata;
+  }
+
+  DriftReport drift() {
+    const auto index = open().value();
+    DriftOptions options;
+    options.source_uri = "memory:bucket/";
+    options.scratch_folder = scratch_.string();
+    return find_drift(*index, noted_, options, Deadline::never()).value();
+  }
+
   std::function<void(const SyncProgress&)> on_progress_;
+  std::optional<Scope> scope_;
   ManualClock clock_;
   SeededRandom random_{20261124};
   MemoryStore bucket_{clock_};
@@ -176,12 +193,6 @@ TEST_F(SyncTest, UserMetadataIsTheRows) {
   noted_.notes["k3.txt"] = {{"a", std::string(kMaxMetadataText + 1, 'x')}, {"b", "v"}};
   ASSERT_TRUE(sync().ok());
   EXPECT_EQ(live().size(), 20U);
-  const auto metadata = [&](const std::string& key) {
-    const auto index = open().value();
-    const std::vector<ObjectKey> keys = {{1, key}};
-    const auto found = index->find(index->current(), keys, Deadline::never());
-    return found.value().front().value().row.metadata;
-  };
   EXPECT_EQ(metadata("k1.txt"), (Metadata{{"team", "core"}, {"year", "2020"}}));
   EXPECT_EQ(metadata("k2.txt").size(), kMaxMetadata);
   EXPECT_EQ(metadata("k3.txt"), (Metadata{{"b", "v"}}));
@@ -190,6 +201,77 @@ TEST_F(SyncTest, UserMetadataIsTheRows) {
   write("k1.txt", "object number 1 of the source");
   ASSERT_TRUE(sync().ok());
   EXPECT_EQ(metadata("k1.txt"), (Metadata{{"team", "edge"}}));
+}
+
+// NAME.metadata.json is the metadata of NAME where that was asked for, and no document; a change of
+// it alone is drift, and is healed without a chunk that is new.
+TEST_F(SyncTest, SidecarsAreMetadata) {
+  scope_ = Scope{};
+  scope_->sidecars = true;
+  noted_.notes["k1.txt"] = {{"team", "edge"}, {"year", "2020"}};
+  // Between an object and its sidecar others may lie.
+  write("k1.txt-2", "an object between the two");
+  write("k1.txt.metadata.json", R"({"metadataAttributes": {"team": "core", "tags": ["a", "b"],
+      "pages": {"value": {"type": "NUMBER", "numberValue": 7}, "includeForEmbedding": true}}})");
+  write("alone.metadata.json", "{}");
+  const auto first = sync();
+  ASSERT_TRUE(first.ok()) << first.error().message;
+  EXPECT_EQ(first->listed, 21U);
+  EXPECT_EQ(first->indexed, 21U);
+  EXPECT_EQ(first->sidecars, 1U);
+  EXPECT_EQ(first->sidecars_alone, 1U);
+  const auto without_own = [&](const std::string& key) {
+    Metadata out = metadata(key);
+    std::erase_if(out, [](const auto& field) { return field.first == kSidecarName; });
+    return out;
+  };
+  EXPECT_EQ(
+      without_own("k1.txt"),
+      (Metadata{
+          {"pages", 7.0}, {"tags", MetadataList{"a", "b"}}, {"team", "core"}, {"year", "2020"}}));
+  EXPECT_EQ(metadata("k2.txt"), Metadata{});
+  EXPECT_TRUE(sync()->proven_unchanged);
+  EXPECT_EQ(drift().items.size(), 0U);
+
+  write("k1.txt.metadata.json", R"({"team": "shore"})");
+  const DriftReport changed = drift();
+  ASSERT_EQ(changed.items.size(), 1U);
+  EXPECT_EQ(changed.items[0].key, "k1.txt");
+  EXPECT_EQ(changed.items[0].detail, "its sidecar");
+  const auto second = sync();
+  EXPECT_EQ(second->rewritten, 1U);
+  EXPECT_EQ(second->changed, 0U);
+  EXPECT_EQ(without_own("k1.txt"), (Metadata{{"team", "shore"}, {"year", "2020"}}));
+
+  // What is no sidecar is named; its object is there without, and is not read again and again.
+  write("k1.txt.metadata.json", "team: reef");
+  const auto third = sync();
+  EXPECT_EQ(third->indexed, 21U);
+  ASSERT_EQ(third->problems.size(), 1U);
+  EXPECT_EQ(third->problems[0].key, "k1.txt.metadata.json");
+  EXPECT_EQ(without_own("k1.txt"), (Metadata{{"team", "edge"}, {"year", "2020"}}));
+  EXPECT_TRUE(sync()->proven_unchanged);
+
+  // One that cannot be read leaves what is indexed, for the next run.
+  write("k1.txt.metadata.json", R"({"team": "reef"})");
+  source_.add({.fault = Fault::kBefore,
+               .times = 1,
+               .operation = Operation::kRead,
+               .matches = [](const Call& call) { return call.keys.front().ends_with(".json"); }});
+  EXPECT_EQ(sync()->pending, 1U);
+  EXPECT_EQ(without_own("k1.txt"), (Metadata{{"team", "edge"}, {"year", "2020"}}));
+  EXPECT_EQ(sync()->pending, 0U);
+  EXPECT_EQ(without_own("k1.txt"), (Metadata{{"team", "reef"}, {"year", "2020"}}));
+
+  erase("k1.txt.metadata.json");
+  EXPECT_EQ(drift().items.size(), 1U);
+  ASSERT_TRUE(sync().ok());
+  EXPECT_EQ(metadata("k1.txt"), (Metadata{{"team", "edge"}, {"year", "2020"}}));
+  EXPECT_TRUE(sync()->proven_unchanged);
+
+  // Without sidecars in the scope they are documents like others.
+  scope_->sidecars = false;
+  EXPECT_EQ(sync()->indexed, 22U);
 }
 
 TEST_F(SyncTest, OnlyNotFoundProvesAbsence) {

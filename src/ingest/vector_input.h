@@ -32,7 +32,6 @@ struct VectorRecord {
 class VectorInput {
  public:
   static constexpr std::size_t kMaxLineBytes = std::size_t{4} << 20;
-  static constexpr std::size_t kMaxMetadataFields = 256;
 
   // kNotFound, kDenied, kUnavailable: of the file. kUnsupported: another format, or a kind of .npy
   // that is not listed above. kInvalid: not what its name says, without a vector, of no whole

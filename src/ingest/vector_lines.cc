@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/strings.h"
 #include "format/space.h"
+#include "ingest/json_metadata.h"
 #include "store/object_store.h"
 
 namespace kedge {
@@ -68,45 +69,10 @@ Problem read_data(const json::value& value, std::vector<float>& values) {
   return read_values(*inside, values);
 }
 
-std::optional<MetadataScalar> scalar_of(const json::value& value) {
-  if (value.is_bool()) return value.get_bool();
-  if (value.is_string()) return std::string(value.get_string().begin(), value.get_string().end());
-  boost::system::error_code error;
-  const auto number = value.to_number<double>(error);
-  if (error || !std::isfinite(number)) return std::nullopt;
-  return number + 0.0;  // no -0
-}
-
-// Nothing for null.
-std::optional<MetadataValue> metadata_of(const json::value& value) {
-  if (value.is_null()) return std::nullopt;
-  if (std::optional<MetadataScalar> scalar = scalar_of(value))
-    return std::visit([](auto& one) { return MetadataValue(std::move(one)); }, *scalar);
-  const json::array* array = value.if_array();
-  MetadataList list;
-  if (array != nullptr) {
-    for (const json::value& element : *array) {
-      if (std::optional<MetadataScalar> scalar = scalar_of(element))
-        list.push_back(*std::move(scalar));
-    }
-    if (list.size() == array->size()) return list;
-  }
-  return json::serialize(value);
-}
-
 Problem read_metadata(const json::value& value, VectorRecord& record) {
   const json::object* object = value.if_object();
   if (object == nullptr) return problem("the metadata is not an object");
-  if (object->size() > VectorInput::kMaxMetadataFields) {
-    return problem(
-        str_cat("metadata of ", object->size(), " fields, over ", VectorInput::kMaxMetadataFields));
-  }
-  for (const auto& [name, field] : *object) {
-    if (std::optional<MetadataValue> known = metadata_of(field))
-      record.metadata.emplace_back(std::string(name), *std::move(known));
-  }
-  std::sort(record.metadata.begin(), record.metadata.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (auto found = read_fields(*object, record.metadata)) return problem(*std::move(found));
   return std::nullopt;
 }
 

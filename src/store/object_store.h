@@ -50,6 +50,8 @@ struct ObjectInfo {
   std::string storage_class;  // as the store names it; "" for its standard one
   // Its bytes are not there to be read until somebody restores them: reads answer kArchived.
   bool archived = false;
+  // Of listings of a source with sidecars (ingest/listing.h): the version of its own; "": none.
+  std::string sidecar;
 };
 
 struct ReadRequest {
