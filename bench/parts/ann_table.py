@@ -66,11 +66,11 @@ def of_set(name, measured):
     lines = [f"**{name}**: {described['rows']:,} x {described['dimension']}, {kind.title}; {described['queries']:,} queries; "
              f"data {described['sha256'][described['base']][:12]}", "", *table(head, rows), "", *ratio_lines(found)]
     for figures in found:
-        if figures.get("kedge", {}).get("threads_all"):
-            both = figures["kedge"]["threads_all"]
-            count = both[0].get("threads", "all")
-            lines.append(f"{figures['engine']} on {count} threads: {shown(at_recall(both, .95))} at .95, "
-                         f"{shown(at_recall(both, .99))} at .99")
+        ours = figures.get("kedge", {})
+        for part, title in (("threads_all", "a query each"), ("batch", "all queries in one call")):
+            if ours.get(part):
+                lines.append(f"{figures['engine']} on {ours['all_threads']} threads, {title}: "
+                             f"{shown(at_recall(ours[part], .95))} at .95, {shown(at_recall(ours[part], .99))} at .99")
     reused = [figures["engine"] for figures in found if figures.get("reused")]
     cut = [figures["engine"] for figures in found if figures.get("search", {}).get("cut")]
     if reused:

@@ -37,6 +37,7 @@ class Ran(NamedTuple):
     seconds: float
     mebibytes: float
     others: float
+    cpu_seconds: float
 
 
 def busy_seconds():
@@ -67,7 +68,7 @@ def run(arguments, environment, stdin=None):
     cost = json.loads(said)
     ours = cpu_seconds_of_children() - used
     others = max(0.0, busy_seconds() - busy - ours) / (time.monotonic() - began)
-    return Ran(output.decode(), cost["seconds"], cost["mebibytes"], round(others, 2))
+    return Ran(output.decode(), cost["seconds"], cost["mebibytes"], round(others, 2), cost["cpu_seconds"])
 
 
 def sync(folder, environment, *options):

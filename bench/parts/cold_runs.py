@@ -1,0 +1,178 @@
+"""Cold searches on the emulator: fresh processes, nothing cached, every request delayed; Kedge and LanceDB."""
+import json
+from typing import NamedTuple
+
+from parts import ann_sets, cold_files
+from parts.cold_model import modelled, times
+from parts.process import run, say
+from parts.s3_place import environment_on, kedge, requests, requests_since
+
+BUCKET, K = "cold", 10
+BANDWIDTH = 200_000_000  # bytes a second of all answers together
+DELAYS = ("constant:30ms", "lognormal:30ms,100ms")
+RECALLS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)  # what is asked of Kedge until the target is reached
+ROUND_GAP = 0.012  # seconds without a beginning request between two rounds, where each request takes 30 ms
+LANCE_THREADS = (None, "64")
+
+
+class Goal(NamedTuple):
+    recall: float
+    requests: int
+    mebibytes: float
+
+
+GOALS = {"text1m": Goal(0.90, 96, 16), "sentences": Goal(0.95, 48, 4)}
+
+
+def wider(environment, bucket_server):
+    return {**environment_on(bucket_server, environment), "KEDGE_DISK_CACHE": "off"}
+
+
+class Kedge:
+    """One set in an index on the server."""
+
+    def __init__(self, server, environment, folder, scratch):
+        self.server, self.environment, self.folder = server, wider(environment, server), folder
+        self.index, self.scratch = f"s3://{BUCKET}/{folder.name}", scratch
+        self.questions = cold_files.rows_of(folder / "query.fvecs", "f", 200)
+        self.truth = cold_files.rows_of(folder / "truth.ivecs", "i", 200)
+
+    def build(self):
+        described = ann_sets.read(self.folder)
+        found, ran = kedge(["import", self.folder / described["base"], "--metric", described["metric"], "--index", self.index],
+                           self.environment)
+        return {"rows": found["records"], "seconds": round(ran.seconds, 1), "peak_mib": round(ran.mebibytes)}
+
+    def search(self, number, recall):
+        """(what a fresh process printed, requests by operation, cores busy with anything else)."""
+        file = cold_files.write_vector(self.scratch / "question.fvecs", self.questions[number % len(self.questions)])
+        before = requests(self.server)
+        result, ran = kedge(["search", "--vector", file, "-k", K, "--recall", recall, "--snippets", "none", "--index",
+                             self.index], self.environment)
+        return result, requests_since(self.server, before), ran.others
+
+    def numbers(self, result):
+        return [int(hit["key"]) for hit in result["results"]]
+
+    def setting_for(self, target, count):
+        """(the least --recall that reaches the target on these questions, the recall that it gives)."""
+        for asked in (one for one in RECALLS if one >= target - 0.11):
+            found = [self.numbers(self.search(number, asked)[0]) for number in range(count)]
+            reached = cold_files.recall(found, self.truth)
+            if reached >= target:
+                return asked, reached
+        raise SystemExit(f"bench: {self.folder.name}: no --recall reaches {target}")
+
+    def rounds_of(self, number, recall):
+        """The requests of each round, opening first, told by the pauses between them; and all of them."""
+        before = len(self.server.records())
+        self.search(number, recall)
+        records = [one for one in self.server.records()[before:] if one["bucket"] == BUCKET]
+        rounds, last = [], None
+        for record in sorted(records, key=lambda one: one["began_us"]):
+            if last is None or record["began_us"] - last > ROUND_GAP * 1e6:
+                rounds.append(0)
+            rounds[-1] += 1
+            last = record["began_us"]
+        return rounds, records
+
+    def measure(self, delay, recall, runs):
+        opened, searched, asked, others, explained = [], [], [], 0, []
+        for number in range(runs):
+            result, seen, busy = self.search(number, recall)
+            told = result["explain"]
+            explained.append(told)
+            opened.append(told["open_seconds"])
+            searched.append(told["search_seconds"])
+            asked.append(sum(seen.values()))
+            others = max(others, busy)
+        count = [one["bytes"] for one in explained]
+        hedges = sum(one["hedges"] for one in explained)
+        return {"runs": runs, "others": others, "open": times(opened), "search": times(searched),
+                "both": times([a + b for a, b in zip(opened, searched)]),
+                "requests": {"p50": sorted(asked)[runs // 2], "most": max(asked)}, "hedges": round(hedges / runs, 2),
+                "rounds_open": explained[-1]["rounds_index"],
+                "rounds_search": max(one["rounds_search"] for one in explained),
+                "bytes": {"p50": sorted(count)[runs // 2], "most": max(count)}}
+
+
+def add_models(row, shape, delay):
+    """Beside the measured times what the model says of the search alone, and with its opening."""
+    opening, search = shape["rounds"][:row["rounds_open"]], shape["rounds"][row["rounds_open"]:]
+    count = row["bytes"]["p50"]
+    row["model_search"] = modelled(delay, search, count - shape["open_bytes"], BANDWIDTH)
+    row["model_both"] = modelled(delay, opening + search, count, BANDWIDTH)
+    return row
+
+
+def of_kedge(server, environment, folder, scratch, goal, quick):
+    index = Kedge(server, environment, folder, scratch)
+    say(f"bench: {folder.name}: kedge import")
+    out = {"build": index.build()}
+    asked, reached = index.setting_for(goal.recall, 20 if quick else 100)
+    out.update(asked_recall=asked, recall=round(reached, 4), delays={})
+    for delay in DELAYS:
+        say(f"bench: {folder.name}: kedge, {delay}")
+        server.change(latency=delay, shared_bandwidth=BANDWIDTH)
+        if delay.startswith("constant"):
+            rounds, records = index.rounds_of(0, asked)
+            opened = sum(one["bytes"] for one in records[:sum(rounds[:2])])
+            out["shape"] = {"rounds": rounds, "open_bytes": opened}
+            out["records"] = records
+        out["delays"][delay] = add_models(index.measure(delay, asked, 10 if quick else 100), out["shape"], delay)
+    server.change(latency="", shared_bandwidth=0)
+    return out
+
+
+def call_lance(python, environment, *words):
+    ran = run([python, "-m", "parts.cold_lance", *map(str, words)], environment)
+    return json.loads(ran.output.strip().splitlines()[-1])
+
+
+def of_lance(server, python, environment, folder, goal, quick):
+    environment = {**wider(environment, server), **{name: value for name, value in ann_sets.environment().items()
+                                                    if name.startswith("PYTHON")}, "LANCE_LOG": "error", "RUST_LOG": "error"}
+    bucket = f"{BUCKET}-lance-{folder.name}"
+    server.client().create_bucket(Bucket=bucket)
+    say(f"bench: {folder.name}: LanceDB, table and index")
+    out = {"build": call_lance(python, environment, "build", folder, bucket)}
+    setting = call_lance(python, environment, "tune", folder, bucket, goal.recall, 20 if quick else 100)
+    if not setting:
+        say(f"bench: {folder.name}: LanceDB does not reach {goal.recall}")
+        return out
+    out.update(setting=setting, delays={})
+    runs = 2 if quick else 6
+    for delay in DELAYS:
+        server.change(latency=delay, shared_bandwidth=BANDWIDTH)
+        out["delays"][delay] = {}
+        for threads in LANCE_THREADS:
+            say(f"bench: {folder.name}: LanceDB, {delay}, {threads or 'default'} threads")
+            extra = {} if threads is None else {"LANCE_IO_THREADS": threads, "LANCE_CPU_THREADS": threads,
+                                                "TOKIO_WORKER_THREADS": threads}
+            firsts, laters, seen = [], [], None
+            for number in range(runs):
+                mark = len(server.records())
+                before = requests(server)
+                one = call_lance(python, {**environment, **extra}, "search", folder, bucket, setting["probes"],
+                                 setting["refine"], number, 1)
+                seen = sum(requests_since(server, before).values())
+                out["records"] = server.records()[mark:]
+                firsts.append(one["open_seconds"] + one["search_seconds"][0])
+            one = call_lance(python, {**environment, **extra}, "search", folder, bucket, setting["probes"],
+                             setting["refine"], 0, 4 if quick else 12)
+            laters += one["search_seconds"][1:]
+            out["delays"][delay][threads or "default"] = {
+                "runs": runs, "first": times(firsts), "later": times(laters), "requests": seen,
+                "bytes": sum(record["bytes"] for record in out["records"])}
+    server.change(latency="", shared_bandwidth=0)
+    return out
+
+
+def measure(server, python, environment, folder, scratch, goal, quick):
+    out = {"goal": goal._asdict(), "kedge": of_kedge(server, environment, folder, scratch, goal, quick)}
+    if python:
+        out["lance"] = of_lance(server, python, environment, folder, goal, quick)
+    return out
+
+
+
