@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "format/space.h"
+#include "ingest/json_metadata.h"
 #include "ingest/vector_lines.h"
 #include "store/object_store.h"
 
@@ -40,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   KEDGE_CHECK(!record.values.empty() && record.values.size() <= kedge::kMaxDimension);
   for (const float value : record.values) KEDGE_CHECK(std::isfinite(value));
   KEDGE_CHECK(record.id.size() <= kedge::kMaxKeyBytes);
-  KEDGE_CHECK(record.metadata.size() <= kedge::VectorInput::kMaxMetadataFields);
+  KEDGE_CHECK(record.metadata.size() <= kedge::kMaxJsonFields);
   for (std::size_t i = 1; i < record.metadata.size(); ++i)
     KEDGE_CHECK(record.metadata[i - 1].first < record.metadata[i].first);
   kedge::VectorRecord again;

@@ -24,6 +24,7 @@ inline constexpr float kBoundFactor = 2.2F;
 // Of the rows in scope expected in the nearest lists: with fewer they lie elsewhere, or by chance.
 inline constexpr double kEnough = 0.75;
 inline constexpr std::uint32_t kStepRows = ProbeScratch::kHits;
+inline constexpr std::size_t kDocsAhead = 40;  // rows whose docs pages are read with refine rows
 // Rows a search may take to the refine round when their codes cannot tell them apart.
 inline constexpr std::size_t kMaxRefined = 4096;
 
@@ -153,7 +154,9 @@ class Probe {
     std::vector<PageWant> wants;
     for (const WaitingRow& w : waiting_)
       wants.push_back(refine_want(*segments_[w.hit.segment].segment, w.hit.row / kCodeBlockRows));
-    const std::size_t ahead = plan_.docs ? std::min(waiting_.size(), 2 * plan_.want) : 0;
+    // What five bits find best is nearly always among these by one bit.
+    const std::size_t ahead =
+        plan_.docs ? std::min(waiting_.size(), std::max(kDocsAhead, 2 * plan_.want)) : 0;
     for (std::size_t i = 0; i < ahead; ++i) {
       const RowHit& hit = waiting_[i].hit;
       const Segment& segment = *segments_[hit.segment].segment;
