@@ -22,7 +22,7 @@ from main import noisy
 from parts import ann_runs, ann_sets, peer, writes_report
 from parts.cold_model import percentile
 from parts.process import KEDGE, clean_environment, machine, run, say
-from parts.s3_place import Emulator, environment_on, kedge, requests, requests_since
+from parts.s3_place import Emulator, environment_on, kedge, newest_record, records_since, requests, requests_since
 
 BUCKET, ROWS, TURNS, APPENDED = "writes", 1_000_000, 5, 1_000
 COMMITS = (1, 10, 100, 1_000)  # of one row, beside the index, in all
@@ -49,10 +49,10 @@ def imported(server, environment, file, *options):
 
 def opened(server, environment, question):
     """A search in a fresh process: what opening read."""
-    before = len(server.records())
+    mark = newest_record(server)
     result, _ = kedge(["search", "--vector", question, "--snippets", "none", "--index", f"s3://{BUCKET}/index"], environment)
     told = result["explain"]
-    seen = [one for one in server.records()[before:] if one["bucket"] == BUCKET]
+    seen = records_since(server, mark, BUCKET)
     return {"requests": told["index_usage"]["reads"], "open_rounds": told["rounds_index"], "all_requests": len(seen),
             "bytes": told["bytes"], "segments": told["segments"]}
 

@@ -5,12 +5,12 @@ from typing import NamedTuple
 from parts import ann_sets, cold_files
 from parts.cold_model import modelled, times
 from parts.process import run, say
-from parts.s3_place import environment_on, kedge, requests, requests_since
+from parts.s3_place import environment_on, kedge, newest_record, records_since, requests, requests_since
 
 BUCKET, K = "cold", 10
 BANDWIDTH = 200_000_000  # bytes a second of all answers together
 DELAYS = ("constant:30ms", "lognormal:30ms,100ms")
-RECALLS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)  # what is asked of Kedge until the target is reached
+RECALLS = (0.85, 0.9, 0.91, 0.92, 0.925, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)  # what is asked of Kedge until the target is reached
 ROUND_GAP = 0.012  # seconds without a beginning request between two rounds, where each request takes 30 ms
 LANCE_THREADS = (None, "64")
 
@@ -47,8 +47,8 @@ class Kedge:
         """(what a fresh process printed, requests by operation, cores busy with anything else)."""
         file = cold_files.write_vector(self.scratch / "question.fvecs", self.questions[number % len(self.questions)])
         before = requests(self.server)
-        result, ran = kedge(["search", "--vector", file, "-k", K, "--recall", recall, "--snippets", "none", "--index",
-                             self.index], self.environment)
+        result, ran = kedge(["search", "--vector", file, "-k", K, "--recall", recall, "--all", "--snippets", "none",
+                             "--index", self.index], self.environment)
         return result, requests_since(self.server, before), ran.others
 
     def numbers(self, result):
@@ -56,7 +56,7 @@ class Kedge:
 
     def setting_for(self, target, count):
         """(the least --recall that reaches the target on these questions, the recall that it gives)."""
-        for asked in (one for one in RECALLS if one >= target - 0.11):
+        for asked in (one for one in RECALLS if one >= target - 0.05):
             found = [self.numbers(self.search(number, asked)[0]) for number in range(count)]
             reached = cold_files.recall(found, self.truth)
             if reached >= target:
@@ -65,9 +65,9 @@ class Kedge:
 
     def rounds_of(self, number, recall):
         """The requests of each round, opening first, told by the pauses between them; and all of them."""
-        before = len(self.server.records())
+        mark = newest_record(self.server)
         self.search(number, recall)
-        records = [one for one in self.server.records()[before:] if one["bucket"] == BUCKET]
+        records = records_since(self.server, mark, BUCKET)
         rounds, last = [], None
         for record in sorted(records, key=lambda one: one["began_us"]):
             if last is None or record["began_us"] - last > ROUND_GAP * 1e6:
@@ -151,12 +151,12 @@ def of_lance(server, python, environment, folder, goal, quick):
                                                 "TOKIO_WORKER_THREADS": threads}
             firsts, laters, seen = [], [], None
             for number in range(runs):
-                mark = len(server.records())
+                mark = newest_record(server)
                 before = requests(server)
                 one = call_lance(python, {**environment, **extra}, "search", folder, bucket, setting["probes"],
                                  setting["refine"], number, 1)
                 seen = sum(requests_since(server, before).values())
-                out["records"] = server.records()[mark:]
+                out["records"] = records_since(server, mark, bucket)
                 firsts.append(one["open_seconds"] + one["search_seconds"][0])
             one = call_lance(python, {**environment, **extra}, "search", folder, bucket, setting["probes"],
                              setting["refine"], 0, 4 if quick else 12)

@@ -51,6 +51,16 @@ def requests_since(emulator, before):
             if count != before.get(name, 0)}
 
 
+def newest_record(emulator):
+    """When the newest request that the emulator remembers began."""
+    return max((one["began_us"] for one in emulator.records()), default=0)
+
+
+def records_since(emulator, mark, bucket):
+    """Of the last 10,000 requests those on the bucket that began after newest_record() said `mark`."""
+    return [one for one in emulator.records() if one["began_us"] > mark and one["bucket"] == bucket]
+
+
 def peer_python():
     return peer.python(PEER_REQUIREMENTS)
 

@@ -13,8 +13,9 @@
 namespace kedge {
 
 struct Progress {
-  std::string phase;  // "listing", "indexing", "proving", "checking", "done"
+  std::string phase;  // "listing", "indexing", "proving", "checking", "merging", ..., "done"
   std::string source;
+  std::string unit = "objects";  // what `objects` counts
   std::uint64_t listed = 0;
   std::uint64_t objects = 0;  // to be looked at, once known
   std::uint64_t objects_done = 0;
@@ -35,10 +36,14 @@ struct SyncRequest {
   std::optional<bool> hidden;
   std::optional<bool> gitignore;
   std::optional<bool> sidecars;  // NAME.metadata.json is the metadata of NAME, and no document
+  std::optional<bool> tags;      // the tags of objects are metadata, at a request more an object
   std::optional<std::uint64_t> max_object_bytes;
   std::optional<std::uint64_t> approve_deletes;  // lets exactly this number of withheld deletes go
   bool dry_run = false;
   bool full = false;  // compare every row, even where the set hash proves that nothing changed
+  // Asks for the tags of every object, since no listing shows that they changed. kInvalid: a source
+  // without tags.
+  bool refresh_tags = false;
   std::function<void(const Progress&)> progress;
   std::stop_token stop;  // commits what is finished, then returns with `stopped`
 };

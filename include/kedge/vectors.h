@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kedge/result.h"
+#include "kedge/sync.h"
 
 namespace kedge {
 
@@ -16,7 +17,7 @@ struct ImportRequest {
   std::string model;              // what made them; "" if nobody says
   std::uint64_t batch = 0;        // records a commit; 0: as many as memory_bytes and limits allow
   bool compact = true;            // one segment on a tree at the end
-  std::function<void(std::uint64_t records, std::uint64_t of)> on_progress;  // of: 0 if not known
+  std::function<void(const Progress&)> progress;  // records, then rows of the merge
 };
 struct ImportResult {
   std::uint64_t records = 0, commits = 0;
@@ -29,7 +30,8 @@ struct PlaneBytes {
 };
 
 struct CompactRequest {
-  bool retrain = false;  // a new tree even where the old one fits
+  bool retrain = false;                           // a new tree even where the old one fits
+  std::function<void(const Progress&)> progress;  // rows
 };
 struct CompactResult {
   std::uint64_t rewritten = 0;  // spaces

@@ -185,7 +185,7 @@ void check_machine(Session& session, std::vector<Check>& checks) {
                                  : str_cat(folder, ": not readable")});
 }
 
-Status add_policies(Session& session, const std::vector<std::string>& sources, DoctorReport& out) {
+Status add_policies(Session& session, const std::vector<SourceEntry>& sources, DoctorReport& out) {
   const ClientOptions& options = session.options();
   if (!session.environment().policy_place) return {};
   const auto bit = [](S3Use use) { return static_cast<unsigned>(use); };
@@ -198,9 +198,10 @@ Status add_policies(Session& session, const std::vector<std::string>& sources, D
   const unsigned writes = reads | bit(S3Use::kWriteIndex) | bit(S3Use::kDoctor);
   std::vector<Wanted> wanted = {{"Index", options.index, writes, reads},
                                 {"Cache", options.cache, writes, 0}};
-  for (const std::string& uri : sources) {
-    wanted.push_back(
-        {str_cat("Source", wanted.size() - 1), uri, bit(S3Use::kSource), bit(S3Use::kSource)});
+  for (const SourceEntry& source : sources) {
+    const unsigned read = bit(S3Use::kSource);
+    wanted.push_back({str_cat("Source", wanted.size() - 1), source.uri,
+                      read | (source.tags ? bit(S3Use::kTags) : 0U), read});
   }
   std::vector<PolicyPlace> sync;
   std::vector<PolicyPlace> search;
@@ -223,7 +224,7 @@ Status add_policies(Session& session, const std::vector<std::string>& sources, D
 Result<DoctorReport> run_doctor(Session& session) {
   DoctorReport out;
   std::optional<Space> space;
-  std::vector<std::string> sources;
+  std::vector<SourceEntry> sources;
   const bool bucket = KEDGE_TRY(session.probed_store()) != nullptr;
   ObjectStore* store = KEDGE_TRY(session.store());
   if (bucket) check_place(session, *store, "index", session.options().index, out.checks);
@@ -238,7 +239,7 @@ Result<DoctorReport> run_doctor(Session& session) {
     const SnapshotPtr snapshot = (*index)->current();
     if (snapshot != nullptr) {
       if (!snapshot->state().spaces.empty()) space = snapshot->state().spaces.front();
-      for (const SourceEntry& entry : snapshot->state().sources) sources.push_back(entry.uri);
+      sources = snapshot->state().sources;
     }
   }
   // A folder is not made by looking at it.

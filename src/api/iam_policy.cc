@@ -14,6 +14,7 @@ constexpr unsigned kRead = static_cast<unsigned>(S3Use::kReadIndex);
 constexpr unsigned kWrite = static_cast<unsigned>(S3Use::kWriteIndex);
 constexpr unsigned kSource = static_cast<unsigned>(S3Use::kSource);
 constexpr unsigned kDoctor = static_cast<unsigned>(S3Use::kDoctor);
+constexpr unsigned kTags = static_cast<unsigned>(S3Use::kTags);
 
 constexpr S3Right kRights[] = {
     {"GET", "", false, "s3:GetObject", kRead | kWrite | kSource},
@@ -21,6 +22,7 @@ constexpr S3Right kRights[] = {
     // get --as-indexed, and whether a recorded version can still be read.
     {"GET", "versionId", false, "s3:GetObjectVersion", kSource},
     {"HEAD", "versionId", false, "s3:GetObjectVersion", kSource},
+    {"GET", "tagging", false, "s3:GetObjectTagging", kTags},
     {"PUT", "", false, "s3:PutObject", kWrite},
     {"POST", "uploads", false, "s3:PutObject", kWrite},
     {"PUT", "partNumber", false, "s3:PutObject", kWrite},

@@ -16,6 +16,7 @@ enum class S3Use : unsigned {
   kWriteIndex = 2,  // sync, gc
   kSource = 4,
   kDoctor = 8,  // only to say something about the bucket
+  kTags = 16,   // a source synced with the tags of its objects
 };
 
 // A call of the S3 API as it goes over the wire, and the right that it takes.

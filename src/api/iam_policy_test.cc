@@ -22,8 +22,8 @@ using Call = std::tuple<std::string, std::string, bool>;
 
 Call call_of(const SeenRequest& request) {
   static constexpr std::string_view kTelling[] = {
-      "uploads",  "partNumber", "uploadId",    "delete",    "list-type",
-      "versions", "versioning", "object-lock", "versionId", "location"};
+      "uploads",    "partNumber",  "uploadId",  "delete",   "list-type", "versions",
+      "versioning", "object-lock", "versionId", "location", "tagging"};
   const std::size_t host = request.url.find("://") + 3;
   const std::size_t path = request.url.find('/', host);
   const std::size_t question = std::min(request.url.find('?', path), request.url.size());
@@ -73,6 +73,7 @@ HttpResponse answer(const SeenRequest& request) {
         "<Upload><Key>k</Key><UploadId>u</UploadId><Initiated>2020-01-01T00:00:00.000Z</Initiated>"
         "</Upload></ListMultipartUploadsResult>");
   }
+  if (query == "tagging") return xml("<Tagging><TagSet/></Tagging>");
   if (query == "versioning") return xml("<VersioningConfiguration/>");
   if (query == "object-lock") return xml("<ObjectLockConfiguration/>");
   return scripted_answer(200, method == "GET" ? "x" : "",
@@ -97,6 +98,7 @@ void do_everything(ObjectStore& store) {
   EXPECT_TRUE(store.create("k", as_bytes("x"), never).ok());
   EXPECT_TRUE(store.swap("k", Tag{"0123456789abcdef0123456789abcdef"}, as_bytes("x"), never).ok());
   const std::vector<std::string> keys = {"k", "l"};
+  EXPECT_TRUE(store.tags(keys, never).front().ok());
   store.remove(keys, never);
   EXPECT_TRUE(store.list("", "")->next(never).ok());
   EXPECT_TRUE(store.sweep("", {1'700'000'000'000'000}, false, never).ok());
@@ -164,14 +166,19 @@ std::set<std::string> actions_of(const boost::json::value& policy, std::string_v
 
 TEST(IamPolicy, GrantsNoMoreThanItsPlacesNeed) {
   const auto bit = [](S3Use use) { return static_cast<unsigned>(use); };
-  const auto policy = boost::json::parse(make_policy(
-      {{.name = "Index",
-        .location = {"indexes", "docs/"},
-        .uses = bit(S3Use::kReadIndex) | bit(S3Use::kWriteIndex),
-        .kms_key_id = "arn:aws:kms:eu-west-1:1:key/2"},
-       {.name = "Source1", .location = {"raw", "docs/"}, .uses = bit(S3Use::kSource)}}));
+  const auto policy = boost::json::parse(
+      make_policy({{.name = "Index",
+                    .location = {"indexes", "docs/"},
+                    .uses = bit(S3Use::kReadIndex) | bit(S3Use::kWriteIndex),
+                    .kms_key_id = "arn:aws:kms:eu-west-1:1:key/2"},
+                   {.name = "Source1", .location = {"raw", "docs/"}, .uses = bit(S3Use::kSource)},
+                   {.name = "Source2",
+                    .location = {"raw", "notes/"},
+                    .uses = bit(S3Use::kSource) | bit(S3Use::kTags)}}));
   using Set = std::set<std::string>;
   EXPECT_EQ(actions_of(policy, "Source1Objects"), (Set{"s3:GetObject", "s3:GetObjectVersion"}));
+  EXPECT_EQ(actions_of(policy, "Source2Objects"),
+            (Set{"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging"}));
   EXPECT_EQ(actions_of(policy, "Source1List"), (Set{"s3:ListBucket"}));
   EXPECT_EQ(actions_of(policy, "Source1Bucket"), Set{});
   EXPECT_TRUE(actions_of(policy, "IndexObjects").contains("s3:PutObject"));

@@ -6,9 +6,9 @@ namespace kedge {
 namespace {
 
 constexpr std::pair<Operation, double> kUsdPerThousand[] = {
-    {Operation::kRead, 0.0004},  {Operation::kStat, 0.0004}, {Operation::kPut, 0.005},
-    {Operation::kCreate, 0.005}, {Operation::kSwap, 0.005},  {Operation::kList, 0.005},
-    {Operation::kRemove, 0},     {Operation::kNow, 0},
+    {Operation::kRead, 0.0004}, {Operation::kStat, 0.0004},  {Operation::kTags, 0.0004},
+    {Operation::kPut, 0.005},   {Operation::kCreate, 0.005}, {Operation::kSwap, 0.005},
+    {Operation::kList, 0.005},  {Operation::kRemove, 0},     {Operation::kNow, 0},
 };
 static_assert(std::size(kUsdPerThousand) == kOperationCount);
 
@@ -35,7 +35,8 @@ double cost_of(const StoreUsage& usage) {
 
 StoreUsage usage_of(const StoreCounts& counts, bool billed) {
   StoreUsage out;
-  out.reads = counts.of(Operation::kRead).requests;
+  // Tags are read by a GET of their own, at the price of any.
+  out.reads = counts.of(Operation::kRead).requests + counts.of(Operation::kTags).requests;
   out.stats = counts.of(Operation::kStat).requests;
   out.puts = counts.of(Operation::kPut).requests;
   out.creates = counts.of(Operation::kCreate).requests;

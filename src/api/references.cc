@@ -83,7 +83,7 @@ Reference make_reference(const Snapshot& snapshot, const LiveObject& object, con
     return out;
   }
   out.chunk = chunk_number;
-  out.chunk_hash = chunk->chunk_hash.hex();
+  if (!chunk->chunk_hash.is_zero()) out.chunk_hash = chunk->chunk_hash.hex();
   out.locator = {.begin = chunk->begin,
                  .end = chunk->end,
                  .line_first = chunk->line_first,

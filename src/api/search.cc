@@ -5,6 +5,7 @@
 #include "api/references.h"
 #include "api/snippets.h"
 #include "base/strings.h"
+#include "ingest/import.h"
 #include "simd/kernels.h"
 
 namespace kedge {
@@ -23,6 +24,18 @@ Result<Space> space_of(const Snapshot& snapshot) {
   return snapshot.state().spaces.front();
 }
 
+namespace {
+
+// A record has no bytes to be located, and where copies are not told apart its hash is not needed.
+bool only_records(const Snapshot& snapshot, const std::string& source) {
+  const auto& sources = snapshot.state().sources;
+  return std::all_of(sources.begin(), sources.end(), [&](const SourceEntry& entry) {
+    return entry.uri == kRecordsUri || (!source.empty() && entry.uri != source);
+  });
+}
+
+}  // namespace
+
 Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptions& options) {
   if (options.k == 0 || options.k > kMaxResults) {
     return {Code::kInvalid, str_cat("k is ", options.k, ": it goes from 1 to ", kMaxResults)};
@@ -38,6 +51,7 @@ Result<SearchRequest> engine_request(const Snapshot& snapshot, const ResultOptio
   request.allow_partial = options.allow_partial;
   request.recall = options.recall;
   request.exact = options.exact;
+  if (options.all && only_records(snapshot, options.source)) request.detail = Detail::kReference;
   if (!options.source.empty()) {
     const SourceEntry* source = snapshot.source(options.source);
     if (source == nullptr) {

@@ -81,6 +81,7 @@ Result<Scope> merge_scope(const SourceEntry* recorded, const SyncRequest& reques
   if (request.hidden) scope.hidden = *request.hidden;
   if (request.gitignore) scope.gitignore = *request.gitignore;
   if (request.sidecars) scope.sidecars = *request.sidecars;
+  if (request.tags) scope.tags = *request.tags;
   if (!wanted.keys.empty()) KEDGE_TRY(add_named(scope, recorded, request, wanted));
   return scope;
 }
@@ -232,6 +233,7 @@ class SyncRun {
     options.dry_run = request_.dry_run;
     options.approve_deletes = request_.approve_deletes;
     options.full = request_.full;
+    options.refresh_tags = request_.refresh_tags;
     options.stop = request_.stop;
     options.newest = std::exchange(newest_, nullptr);
     if (request_.progress) {

@@ -9,6 +9,28 @@
 #include "ingest/vector_lines.h"
 
 namespace kedge {
+namespace {
+
+Progress progress_of(std::string phase, std::string unit, std::uint64_t done, std::uint64_t of) {
+  Progress out;
+  out.phase = std::move(phase);
+  out.unit = std::move(unit);
+  out.listed = done;
+  out.objects = of;
+  out.objects_done = done;
+  return out;
+}
+
+// What a merge tells the request, if it asks for it.
+template <typename Request>
+RowsProgress merging(const Request& request) {
+  if (!request.progress) return {};
+  return [&request](std::uint64_t done, std::uint64_t rows) {
+    request.progress(progress_of("merging", "rows", done, rows));
+  };
+}
+
+}  // namespace
 
 PlaneBytes plane_bytes_of(const IndexState& state) {
   PlaneBytes out;
@@ -64,12 +86,15 @@ Result<ImportResult> run_import(Session& session, const ImportRequest& request) 
   if (request.batch > 0) options.batch = request.batch;
   options.merging = request.compact ? Merging::kLater : Merging::kNow;
   const std::uint64_t of = input->count().value_or(0);
-  if (request.on_progress)
-    options.on_progress = [&](std::uint64_t records) { request.on_progress(records, of); };
+  if (request.progress) {
+    options.on_progress = [&](std::uint64_t records) {
+      request.progress(progress_of("importing", "records", records, of));
+    };
+  }
   Index* index = KEDGE_TRY(session.index(true));
   const ImportReport report = KEDGE_TRY(import_vectors(
       *index, *input, request.file, options, *session.environment().executor, session.deadline()));
-  if (request.compact) KEDGE_TRY(index->compact(false, session.deadline()));
+  if (request.compact) KEDGE_TRY(index->compact(false, session.deadline(), merging(request)));
   return ImportResult{
       .records = report.records, .commits = report.commits, .seconds = session.seconds() - began};
 }
@@ -79,7 +104,7 @@ Result<CompactResult> run_compact(Session& session, const CompactRequest& reques
   const double began = session.seconds();
   Index* index = KEDGE_TRY(session.index(false));
   CompactResult out;
-  out.rewritten = KEDGE_TRY(index->compact(request.retrain, session.deadline()));
+  out.rewritten = KEDGE_TRY(index->compact(request.retrain, session.deadline(), merging(request)));
   const SnapshotPtr snapshot = KEDGE_TRY(index->latest(session.deadline()));
   for (const SegmentEntry& entry : snapshot->state().segments) out.rows += entry.rows;
   for (const TreeEntry& tree : snapshot->state().trees) out.lists += tree.leaves;

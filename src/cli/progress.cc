@@ -49,23 +49,26 @@ struct Part {
 std::vector<Part> parts_of(const Progress& progress, const Pace& pace) {
   std::vector<Part> parts = {{visible(progress.phase), 9}};
   if (progress.objects == 0 && progress.bytes == 0) {
-    parts.push_back({plural(progress.listed, "object") + " listed", 8});
+    const bool listing = progress.unit == "objects";
+    parts.push_back({listing ? plural(progress.listed, "object") + " listed"
+                             : format_count(progress.listed) + " " + visible(progress.unit),
+                     8});
     return parts;
   }
   const double fraction = fraction_of(progress);
   parts.push_back({bar(fraction), 3});
   parts.push_back({format_decimal(fraction * 100, 0) + " %", 8});
   if (progress.objects > 0) {
-    parts.push_back(
-        {format_count(progress.objects_done) + "/" + format_count(progress.objects) + " objects",
-         7});
+    parts.push_back({format_count(progress.objects_done) + "/" + format_count(progress.objects) +
+                         " " + visible(progress.unit),
+                     7});
   }
   if (progress.objects > 0 && pace.seconds >= kSettleSeconds) {
     const auto rate = [&](std::uint64_t done) {
       return format_rate(static_cast<double>(done) / pace.seconds);
     };
-    parts.push_back({rate(pace.objects) + " objects/s", 5});
-    parts.push_back({rate(pace.chunks) + " chunks/s", 4});
+    parts.push_back({rate(pace.objects) + " " + visible(progress.unit) + "/s", 5});
+    if (progress.unit == "objects") parts.push_back({rate(pace.chunks) + " chunks/s", 4});
   }
   if (progress.bytes > 0)
     parts.push_back({format_bytes(progress.bytes_done) + " of " + format_bytes(progress.bytes), 2});

@@ -156,6 +156,8 @@ Command sync_command() {
       make_switch("no-gitignore", "what .gitignore names too", into(&r.gitignore, false)),
       make_switch("sidecars", "NAME.metadata.json is the metadata of NAME (=false: no longer)",
                   into(&r.sidecars, true)),
+      make_switch("tags", "the tags of objects are metadata, too (=false: no longer)",
+                  into(&r.tags, true)),
       {.name = "max-object-size",
        .value = "SIZE",
        .help = "skip larger objects (default: 64MiB)",
@@ -167,6 +169,8 @@ Command sync_command() {
        .configurable = false},
       make_switch("dry-run", "say what it would do and cost", into(&r.dry_run), false),
       make_switch("full", "compare every object, also where nothing changed", into(&r.full), false),
+      make_switch("refresh-tags", "look for tags that changed, a request an object",
+                  into(&r.refresh_tags), false),
       make_switch("detail", "list every problem", into(&flags->detail), false),
   };
   out.run = [flags](Session& session) { return run(session, *flags); };

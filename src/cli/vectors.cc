@@ -170,11 +170,9 @@ Command import_command() {
     Result<Client*> client = session.client(Access::kWrite);
     if (!client.ok()) return client.error();
     request->compact = !*later;
-    request->on_progress = [&](std::uint64_t records, std::uint64_t of) {
-      session.note(format_count(records) + (of > 0 ? " of " + format_count(of) : std::string()) +
-                   " records");
-    };
+    request->progress = [&](const Progress& progress) { session.progress().update(progress); };
     const Result<ImportResult> result = (*client)->import_vectors(*request);
+    session.progress().erase();
     if (!result.ok()) return result.error();
     if (session.json()) {
       session.print(json_of(*result));
@@ -201,7 +199,9 @@ Command compact_command() {
   out.run = [request](Session& session) -> Result<int> {
     Result<Client*> client = session.client(Access::kWrite);
     if (!client.ok()) return client.error();
+    request->progress = [&](const Progress& progress) { session.progress().update(progress); };
     const Result<CompactResult> result = (*client)->compact(*request);
+    session.progress().erase();
     if (!result.ok()) return result.error();
     if (session.json()) {
       session.print(json_of(*result));

@@ -118,6 +118,9 @@ Reply put_object(const S3Request& request, const Context& context) {
     content->storage_class = std::string(request.header("x-amz-storage-class"));
     content->checksum_name = request.checksum_name;
     content->checksum = request.checksum;
+    auto tags = tags_of_header(request.header("x-amz-tagging"));
+    if (!tags) return reply_of(bad_tags(), request);
+    content->tags = *std::move(tags);
     return write_object(request, context, std::move(content));
   }
   const std::string number(request.argument("partNumber"));
@@ -195,6 +198,11 @@ Reply copy_object(const S3Request& request, const Context& context) {
   if (request.header("x-amz-metadata-directive") == "REPLACE")
     copy->headers = kept_headers(request);
   copy->storage_class = std::string(request.header("x-amz-storage-class"));
+  if (request.header("x-amz-tagging-directive") == "REPLACE") {
+    auto tags = tags_of_header(request.header("x-amz-tagging"));
+    if (!tags) return reply_of(bad_tags(), request);
+    copy->tags = *std::move(tags);
+  }
   const std::string etag = copy->etag;
   Reply written = write_object(request, context, std::move(copy));
   if (written.status != 200) return written;

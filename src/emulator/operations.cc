@@ -27,6 +27,10 @@ Reply on_bucket(const S3Request& request, const Context& context) {
     case Operation::kAbortMultipartUpload:
     case Operation::kListParts:
       return upload_operation(request, context, *bucket);
+    case Operation::kGetObjectTagging:
+    case Operation::kPutObjectTagging:
+    case Operation::kDeleteObjectTagging:
+      return tagging_operation(request, context, *bucket);
     default:
       return bucket_operation(request, context, *bucket);
   }

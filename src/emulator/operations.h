@@ -71,6 +71,12 @@ Reply copy_object(const S3Request& request, const Context& context);
 Reply delete_object(const S3Request& request, const Context& context, Bucket& bucket);
 Reply delete_objects(const S3Request& request, const Context& context, Bucket& bucket);
 Reply upload_operation(const S3Request& request, const Context& context, Bucket& bucket);
+Reply tagging_operation(const S3Request& request, const Context& context, Bucket& bucket);
+
+// "a=b&c=d" of an x-amz-tagging header; nothing for what is no such list.
+std::optional<std::vector<std::pair<std::string, std::string>>> tags_of_header(
+    std::string_view text);
+Failure bad_tags();
 
 // The headers of a write that are kept with its object.
 std::vector<HttpHeader> kept_headers(const S3Request& request);

@@ -129,6 +129,7 @@ void describe(const S3Request& request, const Found& found, Reply& reply) {
   if (found.versioned) reply.set("x-amz-version-id", found.version.id);
   if (!content.storage_class.empty() && content.storage_class != "STANDARD")
     reply.set("x-amz-storage-class", content.storage_class);
+  if (!content.tags.empty()) reply.set("x-amz-tagging-count", std::to_string(content.tags.size()));
   for (const HttpHeader& header : content.headers) {
     const std::string_view instead = request.argument(str_cat("response-", header.name));
     reply.set(header.name, instead.empty() ? header.value : std::string(instead));

@@ -28,6 +28,9 @@ constexpr std::array<OperationFacts, kOperations> kFacts = {{
     {"PutObject", "s3:PutObject", false},
     {"CopyObject", "s3:PutObject", false},
     {"DeleteObject", "s3:DeleteObject", false},
+    {"GetObjectTagging", "s3:GetObjectTagging", true},
+    {"PutObjectTagging", "s3:PutObjectTagging", false},
+    {"DeleteObjectTagging", "s3:DeleteObjectTagging", false},
     {"CreateMultipartUpload", "s3:PutObject", false},
     {"UploadPart", "s3:PutObject", false},
     {"CompleteMultipartUpload", "s3:PutObject", false},
@@ -44,9 +47,15 @@ constexpr std::array<std::string_view, 21> kForeign = {
     "inventory",  "metrics",      "attributes", "restore",   "select",     "publicAccessBlock",
     "accelerate", "notification", "partNumber"};
 
+// Some of these are there for objects.
+bool known_of_object(const S3Request& request, std::string_view name) {
+  return (name == "partNumber" && request.has("uploadId")) ||
+         (name == "tagging" && !request.key.empty());
+}
+
 bool foreign(const S3Request& request) {
   return std::ranges::any_of(kForeign, [&](std::string_view name) {
-    return request.has(name) && !(name == "partNumber" && request.has("uploadId"));
+    return request.has(name) && !known_of_object(request, name);
   });
 }
 
@@ -72,6 +81,11 @@ Operation bucket_operation(const S3Request& r) {
 Operation object_operation(const S3Request& r) {
   const std::string_view method = r.http.method;
   const bool upload = r.has("uploadId");
+  if (r.has("tagging")) {
+    if (method == "GET") return Operation::kGetObjectTagging;
+    if (method == "PUT") return Operation::kPutObjectTagging;
+    return method == "DELETE" ? Operation::kDeleteObjectTagging : Operation::kNotImplemented;
+  }
   if (method == "HEAD") return Operation::kHeadObject;
   if (method == "GET") return upload ? Operation::kListParts : Operation::kGetObject;
   if (method == "DELETE")
@@ -159,6 +173,7 @@ std::string_view S3Request::permission() const {
   if (version && (operation == Operation::kGetObject || operation == Operation::kHeadObject))
     return "s3:GetObjectVersion";
   if (version && operation == Operation::kDeleteObject) return "s3:DeleteObjectVersion";
+  if (version && operation == Operation::kGetObjectTagging) return "s3:GetObjectVersionTagging";
   return facts(operation).permission;
 }
 

@@ -31,6 +31,7 @@ struct Content {
   std::string storage_class = {};   // "": STANDARD
   std::string checksum_name = {};   // a header, "" if none is known of the whole
   std::string checksum = {};
+  std::vector<std::pair<std::string, std::string>> tags = {};
 };
 using ContentPtr = std::shared_ptr<const Content>;
 

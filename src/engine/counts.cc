@@ -21,11 +21,11 @@ std::uint64_t* count_of(SourceEntry& entry, ObjectStatus status) {
 }  // namespace
 
 RowCount RowCount::of(const ObjectRow& row) {
-  return {
-      .hash = SetHash::of(row.key, row.tag, row.size, row.last_modified, sidecar_of(row.metadata)),
-      .status = row.status,
-      .racy = row.racy,
-      .retry_after = row.retry_after};
+  return {.hash = SetHash::of(row.key, row.tag, row.size, row.last_modified,
+                              sidecar_of(row.metadata), !tags_of(row.metadata).empty()),
+          .status = row.status,
+          .racy = row.racy,
+          .retry_after = row.retry_after};
 }
 
 void keep_earliest(Timestamp& earliest, Timestamp time) {

@@ -229,6 +229,9 @@ struct RepairReport {
 // compaction ends; past kManySegments it merges all the same.
 enum class Merging : std::uint8_t { kNow, kLater };
 
+// How far a merge is: of its rows so many. From the thread that called.
+using RowsProgress = std::function<void(std::uint64_t done, std::uint64_t rows)>;
+
 class Index {
  public:
   virtual ~Index() = default;
@@ -306,7 +309,8 @@ class Index {
   virtual Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) = 0;
   // Makes one segment of each space's, on a tree where it has rows enough for one; `again` also
   // where there is nothing to gain but a new tree. How many spaces were rewritten.
-  virtual Result<std::uint64_t> compact(bool again, Deadline deadline) = 0;
+  virtual Result<std::uint64_t> compact(bool again, Deadline deadline,
+                                        const RowsProgress& progress = {}) = 0;
   // Ends the index: the head is swapped for a dropped one; collect() then removes the files.
   virtual Status drop(Deadline deadline) = 0;
   virtual Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) = 0;

@@ -60,7 +60,8 @@ class IndexImpl final : public Index {
   Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
                               const Settle& settle, Deadline deadline, Merging merging) override;
   Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) override;
-  Result<std::uint64_t> compact(bool again, Deadline deadline) override;
+  Result<std::uint64_t> compact(bool again, Deadline deadline,
+                                const RowsProgress& progress) override;
   Status drop(Deadline deadline) override;
   Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) override;
   Result<CollectReport> collect(const CollectOptions& options, Deadline deadline) override;
@@ -86,7 +87,8 @@ class IndexImpl final : public Index {
  private:
   // Merges small segments if one more would be too many; whether it did.
   Result<bool> make_room(const SnapshotPtr& base, Deadline deadline);
-  Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline);
+  Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,
+                     const RowsProgress& progress = {});
 
   Environment environment_;
   IndexOptions options_;

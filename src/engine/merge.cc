@@ -16,16 +16,19 @@ namespace {
 
 class Merge {
  public:
-  Merge(IndexImpl& index, SnapshotPtr snapshot, MergePlan plan, Deadline deadline)
+  Merge(IndexImpl& index, SnapshotPtr snapshot, MergePlan plan, Deadline deadline,
+        const RowsProgress& progress)
       : index_(index),
         snapshot_(std::move(snapshot)),
         plan_(std::move(plan)),
-        deadline_(deadline) {}
+        deadline_(deadline),
+        progress_(progress) {}
 
   Status build() {
     KEDGE_TRY(choose_tree());
     rebuild_.emplace(index_, snapshot_, plan_.inputs, tree_, deadline_);
     if (trained_.calibration != nullptr) rebuild_->set_calibration(trained_.calibration.get());
+    rebuild_->set_progress(&progress_);
     KEDGE_TRY(rebuild_->run());
     if (!rebuild_->has_segment()) return {};
     if (trained_.calibration != nullptr) points_ = trained_.calibration->points(tree_->tree);
@@ -138,6 +141,7 @@ class Merge {
   SnapshotPtr snapshot_;
   MergePlan plan_;
   Deadline deadline_;
+  const RowsProgress& progress_;
   OpenTreePtr tree_;
   TrainedTree trained_;
   std::optional<Rebuild> rebuild_;
@@ -149,9 +153,10 @@ class Merge {
 
 }  // namespace
 
-Result<bool> IndexImpl::merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline) {
+Result<bool> IndexImpl::merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,
+                              const RowsProgress& progress) {
   if (plan.inputs.empty()) return false;
-  Merge merge(*this, snapshot, std::move(plan), deadline);
+  Merge merge(*this, snapshot, std::move(plan), deadline, progress);
   KEDGE_TRY(merge.build());
   CommitOutcome outcome = log_.commit(
       snapshot->head(), [&](const HeadPtr& head) { return merge.rebase(head); }, deadline);
@@ -174,15 +179,16 @@ Result<std::uint64_t> IndexImpl::maintain(std::size_t max_merges, Deadline deadl
   return done;
 }
 
-Result<std::uint64_t> IndexImpl::compact(bool again, Deadline deadline) {
+Result<std::uint64_t> IndexImpl::compact(bool again, Deadline deadline,
+                                         const RowsProgress& progress) {
   std::uint64_t done = 0;
   SnapshotPtr snapshot = KEDGE_TRY(latest(deadline));
   std::vector<Id128> spaces;
   for (const Space& space : snapshot->state().spaces) spaces.push_back(space.id());
   for (const Id128& space : spaces) {
     if (snapshot->space(space) == nullptr) continue;
-    if (KEDGE_TRY(merge(snapshot, plan_compaction(*snapshot, options_, space, again), deadline)))
-      ++done;
+    MergePlan plan = plan_compaction(*snapshot, options_, space, again);
+    if (KEDGE_TRY(merge(snapshot, std::move(plan), deadline, progress))) ++done;
     snapshot = KEDGE_TRY(latest(deadline));
   }
   return done;

@@ -8,6 +8,10 @@ namespace kedge {
 namespace {
 
 constexpr std::uint32_t kDeadShare = 5;  // over 1 in 5 dead: due
+// A row lies in a list with so many times the rows of the average list: the data has left the tree.
+// Equal rows crowd in any tree, so it is made anew only once there are half as many rows more.
+constexpr double kCrowded = 3;
+constexpr double kGrownSince = 1.5;
 
 std::uint64_t weight(const SegmentEntry& entry) { return std::max(entry.rows, entry.objects); }
 
@@ -103,8 +107,28 @@ MergePlan plan_flat(const Snapshot& snapshot, const OfSpace& space, const IndexO
   return {lightest(space.flat, options, heavy), MergePlan::Target::kOneList};
 }
 
+// How many rows the list of a row has, on average over the rows on the tree, in lists of average
+// size: 1 where all are equal.
+double crowding(const TreeEntry& tree, const OfSpace& space) {
+  std::vector<double> lists(tree.leaves);
+  double rows = 0;
+  for (const SegmentPtr& segment : space.listed) {
+    const std::vector<ListRef>& of = segment->directory().lists;
+    for (std::size_t l = 0; l < std::min(of.size(), lists.size()); ++l) {
+      lists[l] += of[l].rows;
+      rows += of[l].rows;
+    }
+  }
+  double squares = 0;
+  for (const double size : lists) squares += size * size;
+  return rows == 0 ? 1 : squares / rows * static_cast<double>(lists.size()) / rows;
+}
+
 bool outgrown(const TreeEntry& tree, const OfSpace& space) {
-  return space.rows > kOutgrown * std::max<std::uint64_t>(tree.rows, 1);
+  const auto trained = static_cast<double>(std::max<std::uint64_t>(tree.rows, 1));
+  const auto rows = static_cast<double>(space.rows);
+  return rows > static_cast<double>(kOutgrown) * trained ||
+         (rows > kGrownSince * trained && crowding(tree, space) > kCrowded);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ std::vector<PageWant> plane_wants(const Segment& segment, Plane plane);
 // Parses a page of rows whose checksum was right; kCorrupt by the file's name.
 Status parse_rows(const PageWant& want, ByteView bytes, VectorBlock* vectors, CodeList* codes);
 
-inline constexpr std::uint64_t kMaxGap = 128 * 1024;    // bytes read for nothing, to save a request
+inline constexpr std::uint64_t kMaxGap = 256 * 1024;    // bytes read for nothing, to save a request
 inline constexpr std::uint64_t kMaxRange = 8ULL << 20;  // one request
 // Pages asked for in one call, for callers that want many: what they hold beside the cache.
 inline constexpr std::uint64_t kMaxWindow = 64ULL << 20;

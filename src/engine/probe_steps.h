@@ -24,7 +24,13 @@ inline constexpr float kBoundFactor = 2.2F;
 // Of the rows in scope expected in the nearest lists: with fewer they lie elsewhere, or by chance.
 inline constexpr double kEnough = 0.75;
 inline constexpr std::uint32_t kStepRows = ProbeScratch::kHits;
-inline constexpr std::size_t kDocsAhead = 40;  // rows whose docs pages are read with refine rows
+// The same above its estimate, where rows wait for refine rows: what is within it of the best is
+// read with them. All estimates together are too high, so that it need not be far.
+inline constexpr float kAboveFactor = 1.0F;
+// And for the docs pages that are read in the same round: of at most so many rows, those that may
+// well be among the best.
+inline constexpr float kDocsFactor = 1.8F;
+inline constexpr std::size_t kDocsAhead = 64;
 // Rows a search may take to the refine round when their codes cannot tell them apart.
 inline constexpr std::size_t kMaxRefined = 4096;
 
@@ -154,10 +160,7 @@ class Probe {
     std::vector<PageWant> wants;
     for (const WaitingRow& w : waiting_)
       wants.push_back(refine_want(*segments_[w.hit.segment].segment, w.hit.row / kCodeBlockRows));
-    // What five bits find best is nearly always among these by one bit.
-    const std::size_t ahead =
-        plan_.docs ? std::min(waiting_.size(), std::max(kDocsAhead, 2 * plan_.want)) : 0;
-    for (std::size_t i = 0; i < ahead; ++i) {
+    for (const std::size_t i : docs_ahead()) {
       const RowHit& hit = waiting_[i].hit;
       const Segment& segment = *segments_[hit.segment].segment;
       wants.push_back(docs_want(segment, hit.object / kDocsPageObjects));
@@ -170,6 +173,20 @@ class Probe {
       }
     }
     return wants;
+  }
+  // Of the rows that wait: as many as are wanted by their estimates, and those that may take the
+  // place of the last of these.
+  [[nodiscard]] std::vector<std::size_t> docs_ahead() const {
+    std::vector<std::size_t> out;
+    if (!plan_.docs || waiting_.empty()) return out;
+    const float last = waiting_[std::min(waiting_.size(), plan_.want) - 1].distance;
+    const std::size_t most = std::max(kDocsAhead, plan_.want);
+    for (std::size_t i = 0; i < waiting_.size() && out.size() < most; ++i) {
+      const WaitingRow& w = waiting_[i];
+      if (w.distance - kDocsFactor / kBoundFactor * (w.distance - w.bound) <= last)
+        out.push_back(i);
+    }
+    return out;
   }
   void take_refine(std::span<const Result<BlockPtr>> blocks) {
     for (std::size_t i = 0; i < waiting_.size(); ++i) {
@@ -256,13 +273,22 @@ class Probe {
     double probes = plan_.probes;
     if (plan_.probes == 0) {
       ProbePoint point{.recall = 1000, .probes = tree.leaves, .rerank = kExactRows};
+      const ProbePoint* below = nullptr;
       for (const ProbePoint& known : tree.points) {
         if (known.recall >= plan_.recall) {
           point = known;
           break;
         }
+        below = &known;
       }
-      probes = point.probes * std::pow(std::max(1.0, static_cast<double>(plan_.want) / 10), 0.4);
+      probes = point.probes;
+      // Between two points, so much of the way between their logarithms.
+      if (below != nullptr && point.recall > plan_.recall) {
+        const double way = static_cast<double>(plan_.recall - below->recall) /
+                           static_cast<double>(point.recall - below->recall);
+        probes = below->probes * std::pow(probes / below->probes, way);
+      }
+      probes *= std::pow(std::max(1.0, static_cast<double>(plan_.want) / 10), 0.4);
       want_rerank(point.rerank);
     }
     probes = std::ceil(probes / std::max(plan_.share, 1e-6));
@@ -385,7 +411,7 @@ class Probe {
         waiting.hit.object = codes.object(hit.row);
         waiting_.push_back(waiting);
         RowHit above = waiting.hit;
-        above.distance = 2 * hit.distance - hit.bound;
+        above.distance = hit.distance + kAboveFactor / kBoundFactor * (hit.distance - hit.bound);
         if (above.distance < upper.limit()) upper.add(above);
       }
     }

@@ -52,6 +52,15 @@ Result<std::vector<BlockPtr>> Rebuild::read(const std::vector<PageWant>& wants) 
   return index_.reader().read_all(*snapshot_->head(), wants, nullptr, deadline_, Keep::kNever);
 }
 
+// Each row is placed and written: the two take about as long.
+void Rebuild::tell(std::uint64_t rows) {
+  told_ += rows;
+  if (progress_ == nullptr || !*progress_) return;
+  std::uint64_t all = 0;
+  for (const SegmentPtr& input : inputs_) all += input->directory().rows;
+  (*progress_)(std::min(told_ / 2, all), all);
+}
+
 Status Rebuild::run() {
   std::uint8_t level = 0;
   for (const SegmentPtr& input : inputs_) {
@@ -152,6 +161,7 @@ Status Rebuild::place_listed(std::size_t input) {
                            .row = ref.first_row + row,
                            .input = static_cast<std::uint32_t>(input)});
       }
+      tell(ref.rows);
     }
   }
   return {};
@@ -162,8 +172,11 @@ Status Rebuild::place_listed(std::size_t input) {
 Status Rebuild::place_scanned(std::size_t input) {
   const std::uint32_t rows = inputs_[input]->directory().rows;
   scratch_at_[input] = scratch_.size();
-  for (std::uint32_t begin = 0; begin < rows; begin += kWindowRows)
-    KEDGE_TRY(scan_window(input, begin, std::min(rows, begin + kWindowRows)));
+  for (std::uint32_t begin = 0; begin < rows; begin += kWindowRows) {
+    const std::uint32_t end = std::min(rows, begin + kWindowRows);
+    KEDGE_TRY(scan_window(input, begin, end));
+    tell(end - begin);
+  }
   return {};
 }
 
@@ -238,8 +251,11 @@ void Rebuild::sort_places() {
 Status Rebuild::add_rows(SegmentWriter& writer) {
   KEDGE_TRY(writer.begin_rows(list_rows_));
   row_of_.assign(places_.size(), UINT32_MAX);
-  for (std::size_t begin = 0; begin < places_.size(); begin += kBatchRows)
-    KEDGE_TRY(add_batch(writer, begin, std::min(places_.size(), begin + kBatchRows)));
+  for (std::size_t begin = 0; begin < places_.size(); begin += kBatchRows) {
+    const std::size_t end = std::min(places_.size(), begin + kBatchRows);
+    KEDGE_TRY(add_batch(writer, begin, end));
+    tell(end - begin);
+  }
   if (std::find(row_of_.begin(), row_of_.end(), UINT32_MAX) != row_of_.end())
     return {Code::kCorrupt, str_cat(inputs_.front()->file()->key,
                                     " and what it is merged with: a chunk has no row")};

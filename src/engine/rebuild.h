@@ -30,6 +30,8 @@ class Rebuild {
           Deadline deadline);
   // Every encoded row is shown to it. May be null.
   void set_calibration(Calibration* calibration) { calibration_ = calibration; }
+  // Told of every window of rows. May be null or empty.
+  void set_progress(const RowsProgress* progress) { progress_ = progress; }
 
   // kCorrupt: an input. Afterwards entry() and maps().
   Status run();
@@ -85,6 +87,7 @@ class Rebuild {
   Status add_chunks_of(std::size_t begin, std::size_t end, SegmentWriter& writer);
   Result<std::vector<BlockPtr>> read(const std::vector<PageWant>& wants);
   [[nodiscard]] std::size_t scratch_stride() const;
+  void tell(std::uint64_t rows);
 
   IndexImpl& index_;
   SnapshotPtr snapshot_;
@@ -96,6 +99,8 @@ class Rebuild {
   std::uint32_t padded_;
   std::shared_ptr<const Rotation> rotation_;
   Calibration* calibration_ = nullptr;
+  const RowsProgress* progress_ = nullptr;
+  std::uint64_t told_ = 0;  // rows placed, and rows written
 
   std::vector<std::vector<std::uint32_t>> maps_;
   std::vector<Object> objects_;

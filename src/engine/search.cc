@@ -204,10 +204,10 @@ class Query {
     return out;
   }
 
-  // Some of the best may be copies or not wanted: a few more are looked at in the same round.
+  // Some of the best may be copies or not wanted: a few more are looked for.
   [[nodiscard]] std::size_t first_count() const {
     const bool more = request_.collapse_equal || request_.accept;
-    return request_.k + (more ? request_.k / 2 + 8 : 0);
+    return request_.k + (more ? request_.k / 4 + 2 : 0);
   }
 
   [[nodiscard]] ProbePlan plan_of(std::size_t count, double share) const {
@@ -278,6 +278,8 @@ class Query {
       }
       return {};
     }
+    // The rest only where they are needed: by codes, most of their pages were read ahead.
+    if (by_codes()) count = request_.k;
     while (out_.hits.size() < request_.k && !pool_.empty()) {
       KEDGE_TRY(take_best(count));
       count *= 2;

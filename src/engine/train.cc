@@ -16,8 +16,9 @@ constexpr std::size_t kBlocksPerRead = 256;
 // The number of lists grows with the root of the rows up to a million of them: what is looked into
 // is a few lists and their centroids, and both should cost the same.
 std::uint32_t rows_a_list(std::uint64_t rows) {
-  if (rows < 250'000) return 256;
-  if (rows < 1'000'000) return 512;
+  if (rows < 80'000) return 256;
+  if (rows < 250'000) return 384;
+  if (rows < 2'000'000) return 512;
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(1024, rows / kMaxLists));
 }
 

@@ -201,6 +201,60 @@ TEST_F(Trees, AppendsStayFewPiecesAndCheap) {
   EXPECT_GE(recall(*index_, like), 0.92);
 }
 
+// What a commit of one row asks of the store, and what opening does, is bounded whatever came
+// before.
+TEST_F(Trees, SmallCommitsCostLittleHoweverManyCameBefore) {
+  put(0, 3000);
+  must(index_->compact(false, world_.soon()));
+  const auto requests_of = [&](const auto& work) {
+    const StoreCounts before = world_.counting.counts();
+    work();
+    return (world_.counting.counts() - before).requests();
+  };
+  std::vector<std::uint64_t> opening;
+  std::uint64_t committing = 0;
+  constexpr std::size_t kCommits = 60;
+  for (std::size_t i = 0; i < kCommits; ++i) {
+    const std::uint64_t requests = requests_of([&] { put(3000 + i, 1); });
+    EXPECT_LT(requests, 40U) << "commit " << i << ", with the merge of what is small";
+    committing += requests;
+    opening.push_back(requests_of([&] { (void)world_.open(); }));
+  }
+  std::cout << committing << " requests of " << kCommits << " commits\n";
+  EXPECT_LT(committing, 20 * kCommits);
+  EXPECT_LE(*std::max_element(opening.begin() + 20, opening.end()),
+            *std::max_element(opening.begin(), opening.begin() + 20));
+}
+
+// Rows that come where the tree has hardly a list make it anew; rows like those before do not.
+TEST_F(Trees, ANewTreeWhereRowsCrowd) {
+  const auto settle = [&] {
+    while (must(index_->maintain(4, world_.soon())) > 0) {
+    }
+    EXPECT_EQ(index_->current()->state().trees.size(), 1U);
+    return index_->current()->state().trees.at(0);
+  };
+  put(0, 1000);
+  must(index_->compact(false, world_.soon()));
+  const Id128 first = index_->current()->state().trees.at(0).id;
+  put(1000, 600);
+  EXPECT_EQ(settle().id, first) << "they lie as those before";
+  for (float& value : centres_[0]) value += 40;
+  std::vector<Intent> intents;
+  for (std::size_t i = 2000; i < 3000; ++i) {
+    IndexedObject made = object(i, near(0));
+    model_.put(made);
+    intents.emplace_back(PutIntent{std::move(made)});
+  }
+  must(index_->commit(std::move(intents), {}, {}, world_.soon()));
+  const TreeEntry second = settle();
+  EXPECT_NE(second.id, first);
+  EXPECT_EQ(second.rows, 2600U);
+  SearchRequest like = request({}, 0);
+  like.recall = 0.95;
+  EXPECT_GE(recall(*index_, like), 0.92);
+}
+
 // After many small commits and a compaction everything is as after one build.
 TEST_F(Trees, CompactionIsAsGoodAsOneBuild) {
   for (std::size_t i = 0; i < 60; ++i) put(i * 40, 40);

@@ -25,6 +25,7 @@ constexpr std::uint16_t kVersion = 2;
 constexpr unsigned kHidden = 1;
 constexpr unsigned kGitignore = 2;
 constexpr unsigned kSidecars = 4;
+constexpr unsigned kTags = 8;
 
 void get_id(ByteReader& in, Id128& id) {
   const ByteView stored = in.get_bytes(id.bytes.size());
@@ -57,9 +58,9 @@ void put_source(ByteWriter& out, const SourceEntry& source) {
     out.put(static_cast<std::uint32_t>(patterns->size()));
     for (const std::string& pattern : *patterns) out.put_string(pattern);
   }
-  out.put(static_cast<std::uint32_t>((source.hidden ? kHidden : 0U) |
-                                     (source.gitignore ? kGitignore : 0U) |
-                                     (source.sidecars ? kSidecars : 0U)));
+  out.put(static_cast<std::uint32_t>(
+      (source.hidden ? kHidden : 0U) | (source.gitignore ? kGitignore : 0U) |
+      (source.sidecars ? kSidecars : 0U) | (source.tags ? kTags : 0U)));
   out.put(source.set_hash.low);
   out.put(source.set_hash.high);
   out.put(source.live_objects);
@@ -96,11 +97,12 @@ Result<SourceEntry> get_source(ByteReader& in) {
   source.last_reconcile.micros = in.get<std::int64_t>();
   source.withheld_deletes = in.get<std::uint64_t>();
   if (!in.ok()) return corrupt(kWhat, "source is cut short or a text is too long", at);
-  if ((flags & ~(kHidden | kGitignore | kSidecars)) != 0)
+  if ((flags & ~(kHidden | kGitignore | kSidecars | kTags)) != 0)
     return corrupt(kWhat, "unknown flags in a source", at);
   source.hidden = (flags & kHidden) != 0;
   source.gitignore = (flags & kGitignore) != 0;
   source.sidecars = (flags & kSidecars) != 0;
+  source.tags = (flags & kTags) != 0;
   if (const auto rule = broken_source_rule(source))
     return corrupt(kWhat, str_cat("source: ", *rule), at);
   return source;
@@ -273,13 +275,14 @@ std::string SetHash::hex() const {
 }
 
 SetHash SetHash::of(std::string_view key, std::string_view tag, std::uint64_t size,
-                    Timestamp last_modified, std::string_view sidecar) {
+                    Timestamp last_modified, std::string_view sidecar, bool tagged) {
   ByteWriter out;
   out.put_string(key);
   out.put_string(tag);
   out.put(size);
   out.put(last_modified.micros);
   if (!sidecar.empty()) out.put_string(sidecar);
+  if (tagged) out.put(std::uint8_t{1});
   const Id128 hash = xxh3_128(out.view());
   return {.low = load_big_endian(hash.bytes.data() + 8),
           .high = load_big_endian(hash.bytes.data())};

@@ -24,9 +24,10 @@ struct SetHash {
   void add(const SetHash& other);
   void subtract(const SetHash& other);
   [[nodiscard]] std::string hex() const;
-  // `sidecar`: the version of what describes the object; "": nothing does.
+  // `sidecar`: the version of what describes the object; "": nothing does. `tagged`: its tags are
+  // among its metadata.
   static SetHash of(std::string_view key, std::string_view tag, std::uint64_t size,
-                    Timestamp last_modified, std::string_view sidecar = {});
+                    Timestamp last_modified, std::string_view sidecar = {}, bool tagged = false);
 };
 
 // How a source becomes vectors. Another recipe means that every object counts as changed.
@@ -50,6 +51,7 @@ struct SourceEntry {
   bool hidden = false;    // local sources: whether hidden files are in scope
   bool gitignore = true;  // local sources: whether .gitignore is honoured
   bool sidecars = false;  // NAME.metadata.json is the metadata of NAME
+  bool tags = false;      // the tags of objects are metadata
   // Kept by the engine at every commit, from the intents themselves.
   SetHash set_hash;
   std::uint64_t live_objects = 0;

@@ -119,13 +119,21 @@ Status check_metadata(const Metadata& metadata) {
   return {};
 }
 
-std::string_view sidecar_of(const Metadata& metadata) {
+namespace {
+
+std::string_view text_of(const Metadata& metadata, std::string_view wanted) {
   for (const auto& [name, value] : metadata) {
     const std::string* text = std::get_if<std::string>(&value);
-    if (name == kSidecarName && text != nullptr) return *text;
+    if (name == wanted && text != nullptr) return *text;
   }
   return {};
 }
+
+}  // namespace
+
+std::string_view sidecar_of(const Metadata& metadata) { return text_of(metadata, kSidecarName); }
+
+std::string_view tags_of(const Metadata& metadata) { return text_of(metadata, kTagsName); }
 
 MetadataList scalars_of(const MetadataValue& value) {
   if (const auto* list = std::get_if<MetadataList>(&value)) return *list;

@@ -32,6 +32,10 @@ inline constexpr std::string_view kReservedMetadata = "kedge.";
 inline constexpr std::string_view kSidecarName = "kedge.sidecar";
 // That version; "": there was none.
 std::string_view sidecar_of(const Metadata& metadata);
+// Which tags metadata came from (ingest/object_tags.h); of every row of a source with tags.
+inline constexpr std::string_view kTagsName = "kedge.tags";
+// "": the source was read without tags.
+std::string_view tags_of(const Metadata& metadata);
 
 // What metadata takes: the bytes of names and texts, 8 a number, 1 a boolean, 1 a value of a list.
 std::uint64_t metadata_bytes(const Metadata& metadata);

@@ -23,19 +23,22 @@ bool proven_equal(const SourceEntry& entry, const SourceListing& listing, const 
          entry.racy_objects == 0 && !retry_due && entry.recipe == recipe;
 }
 
-Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& recipe,
+Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& recipe, bool tags,
              Timestamp now) {
   if (live == nullptr) return Need::kNew;
   const ObjectRow& row = live->row;
   if (row.tag != listed.tag.value || row.size != listed.size ||
-      row.last_modified != listed.last_modified || sidecar_of(row.metadata) != listed.sidecar) {
+      row.last_modified != listed.last_modified)
     return Need::kChanged;
-  }
+  // Nothing could take the place of what is indexed of an object that cannot be read.
+  const bool stays = listed.archived && row.status == ObjectStatus::kIndexed;
+  if (!stays &&
+      (sidecar_of(row.metadata) != listed.sidecar || tags_of(row.metadata).empty() == tags))
+    return Need::kChanged;
   if (!listed.archived && row.status == ObjectStatus::kSkipped &&
       row.reason.starts_with(kArchived) && row.reason != archived_reason(listed))
     return Need::kChanged;
-  if (row.recipe != recipe.id())
-    return listed.archived && row.status == ObjectStatus::kIndexed ? Need::kNothing : Need::kRecipe;
+  if (row.recipe != recipe.id()) return stays ? Need::kNothing : Need::kRecipe;
   if (row.racy) return Need::kRacy;
   const bool unfinished =
       row.status == ObjectStatus::kFailed || row.status == ObjectStatus::kPending;

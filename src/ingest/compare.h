@@ -27,12 +27,14 @@ std::string archived_reason(const ObjectInfo& listed);
 enum class Need : std::uint8_t {
   kNothing,
   kNew,      // no row
-  kChanged,  // another version
+  kChanged,  // another version, of it or of its sidecar; or its tags were not looked at
   kRecipe,   // the same version, indexed by another recipe
   kRacy,     // the same tag, but it was seen too close to its last change
   kRetry,    // failed before, and it is time to try again
 };
-Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& recipe, Timestamp now);
+// `tags`: the source's objects have their tags as metadata.
+Need need_of(const ObjectInfo& listed, const LiveObject* live, const Recipe& recipe, bool tags,
+             Timestamp now);
 
 // Called in key order for every key of the listing or the index; at least one pointer is set.
 using OnPair = std::function<Status(const ObjectInfo* listed, const LiveObject* live)>;

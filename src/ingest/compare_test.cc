@@ -47,30 +47,51 @@ TEST(Need, SeesEveryKindOfChange) {
   Recipe recipe;
   recipe.chunker_version = 1;
   const Timestamp now{1000};
-  EXPECT_EQ(need_of(listed, nullptr, recipe, now), Need::kNew);
+  EXPECT_EQ(need_of(listed, nullptr, recipe, false, now), Need::kNew);
   LiveObject live = row_of(listed, recipe);
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kNothing);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kNothing);
   live.row.tag = "other";
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kChanged);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kChanged);
   live = row_of(listed, recipe);
   live.row.size = 6;
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kChanged);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kChanged);
   live = row_of(listed, recipe);
   live.row.last_modified = {101};
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kChanged);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kChanged);
   live = row_of(listed, recipe);
   live.row.racy = true;
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kRacy);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kRacy);
   Recipe other = recipe;
   other.chunker_version = 2;
   live = row_of(listed, recipe);
-  EXPECT_EQ(need_of(listed, &live, other, now), Need::kRecipe);
+  EXPECT_EQ(need_of(listed, &live, other, false, now), Need::kRecipe);
   live.row.status = ObjectStatus::kFailed;
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kNothing) << "no retry was set";
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kNothing) << "no retry was set";
   live.row.retry_after = {1001};
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kNothing) << "too early";
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kNothing) << "too early";
   live.row.retry_after = {1000};
-  EXPECT_EQ(need_of(listed, &live, recipe, now), Need::kRetry);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kRetry);
+}
+
+// Rows that were read with tags, where there are to be none, and without, where there are to be
+// some; but nothing takes the place of what cannot be read.
+TEST(Need, SeesWhetherTagsWereLookedAt) {
+  ObjectInfo listed;
+  listed.key = "a";
+  const Recipe recipe;
+  const Timestamp now{1000};
+  LiveObject live = row_of(listed, recipe);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kNothing);
+  EXPECT_EQ(need_of(listed, &live, recipe, true, now), Need::kChanged);
+  live.row.metadata = {{std::string(kTagsName), "some"}};
+  EXPECT_EQ(need_of(listed, &live, recipe, true, now), Need::kNothing);
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kChanged);
+  listed.archived = true;
+  EXPECT_EQ(need_of(listed, &live, recipe, false, now), Need::kNothing);
+  listed.sidecar = "another";
+  EXPECT_EQ(need_of(listed, &live, recipe, true, now), Need::kNothing);
+  listed.archived = false;
+  EXPECT_EQ(need_of(listed, &live, recipe, true, now), Need::kChanged);
 }
 
 // The short way out is a proof only if nothing was seen racily, no retry is due and the recipe is

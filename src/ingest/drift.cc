@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "ingest/compare.h"
+#include "ingest/object_tags.h"
 #include "ingest/sync.h"
 
 namespace kedge {
@@ -89,7 +90,7 @@ class Comparison {
       absent_.push_back(live->row.key);
       return absent_.size() >= kCheckBatch ? prove_absent() : Status();
     }
-    const Need need = need_of(*listed, live, recipe_, now);
+    const Need need = need_of(*listed, live, recipe_, scope_.tags, now);
     if (need == Need::kNew) {
       found(DriftKind::kMissing, listed->key, str_cat(listed->size, " bytes"));
     } else if (need == Need::kChanged) {
@@ -97,7 +98,8 @@ class Comparison {
       const bool same = row.tag == listed->tag.value && row.size == listed->size &&
                         row.last_modified == listed->last_modified;
       found(DriftKind::kChanged, listed->key,
-            same && sidecar_of(row.metadata) != listed->sidecar ? "its sidecar"
+            same && sidecar_of(row.metadata) != listed->sidecar    ? "its sidecar"
+            : same && tags_of(row.metadata).empty() == scope_.tags ? "its tags"
             : row.size != listed->size ? str_cat("size ", row.size, " -> ", listed->size)
                                        : str_cat("modified ", to_rfc3339(listed->last_modified)));
     } else if (need == Need::kRecipe) {
@@ -126,7 +128,9 @@ class Comparison {
     const std::vector<ObjectRow> rows = std::exchange(bodies_, {});
     body_bytes_ = 0;
     std::vector<ReadRequest> requests;
+    std::vector<std::string> keys;
     for (const ObjectRow& row : rows) {
+      keys.push_back(row.key);
       ReadRequest request{
           .key = row.key, .offset = 0, .length = {}, .if_match = {}, .version_id = {}};
       // Whether a failed object can be read is all that is asked of it.
@@ -135,6 +139,8 @@ class Comparison {
       requests.push_back(std::move(request));
     }
     const std::vector<Result<Blob>> blobs = source_.read(requests, deadline_);
+    std::vector<Result<ObjectTags>> tags;
+    if (scope_.tags && options_.full) tags = source_.tags(keys, deadline_);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (!blobs[i].ok()) {
         if (blobs[i].code() == Code::kNotFound) {
@@ -145,6 +151,13 @@ class Comparison {
       } else if (rows[i].status != ObjectStatus::kFailed &&
                  sha256(blobs[i]->body) != rows[i].content_hash) {
         found(DriftKind::kChanged, rows[i].key, "other bytes under the same tag");
+      } else if (!tags.empty() && rows[i].status == ObjectStatus::kIndexed) {
+        if (!tags[i].ok()) {
+          KEDGE_TRY(check_tags_error(tags[i].error()));
+          found(DriftKind::kUnreadable, rows[i].key, tags[i].error().message);
+        } else if (tags_version(*tags[i]) != tags_of(rows[i].metadata)) {
+          found(DriftKind::kChanged, rows[i].key, "its tags");
+        }
       }
     }
     return {};

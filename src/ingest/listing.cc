@@ -189,8 +189,8 @@ Result<SourceListing> list_source(ObjectStore& source, const Scope& scope,
     ++out.count;
     out.bytes += info->size;
     out.sidecars += info->sidecar.empty() ? 0 : 1;
-    out.set_hash.add(
-        SetHash::of(info->key, info->tag.value, info->size, info->last_modified, info->sidecar));
+    out.set_hash.add(SetHash::of(info->key, info->tag.value, info->size, info->last_modified,
+                                 info->sidecar, scope.tags));
   }
   if (out.sidecar_files != nullptr)
     out.sidecars_alone = KEDGE_TRY(count_keys(*out.sidecar_files)) - out.sidecars;

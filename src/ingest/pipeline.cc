@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "embed/cache.h"
 #include "ingest/chunker.h"
+#include "ingest/object_tags.h"
 #include "ingest/sidecar.h"
 #include "simd/kernels.h"
 
@@ -26,34 +27,19 @@ std::string clip(std::string text, std::size_t limit) {
   return text;
 }
 
-// What the store says of the object, as far as a row has room for it: by name, up to the first that
-// passes a limit of all together.
-Metadata metadata_of(const ObjectInfo& info) {
-  Metadata out;
-  std::size_t bytes = 0;
-  for (const auto& [name, value] : info.metadata) {
-    if (name.size() > kMaxMetadataText || value.size() > kMaxMetadataText) continue;
-    if (name.starts_with(kReservedMetadata)) continue;
-    bytes += name.size() + value.size();
-    if (out.size() == kMaxMetadata || bytes > kMaxMetadataBytes) break;
-    out.emplace_back(name, value);
-  }
-  return out;
-}
-
 std::string hash_key(const Id128& hash) { return std::string(as_text(hash.bytes)); }
 
 }  // namespace
 
 Pipeline::Pipeline(const SyncEnvironment& environment, const SyncOptions& options,
-                   std::uint32_t source, const Recipe& recipe, std::uint64_t max_object_bytes,
-                   SyncReport& report, SyncProgress& progress, Spill& gone, Deadline deadline)
+                   std::uint32_t source, const Recipe& recipe, bool tags, SyncReport& report,
+                   SyncProgress& progress, Spill& gone, Deadline deadline)
     : environment_(environment),
       options_(options),
       source_(source),
       recipe_(recipe),
       recipe_id_(recipe.id()),
-      max_object_bytes_(max_object_bytes),
+      tags_(tags),
       report_(report),
       progress_(progress),
       gone_(gone),
@@ -82,10 +68,10 @@ Status Pipeline::add(Todo todo) {
     return record(todo, ObjectStatus::kSkipped, archived_reason(todo.listed), false);
   if (todo.listed.size == 0 && todo.listed.key.ends_with('/'))
     return record(todo, ObjectStatus::kSkipped, "the marker of a folder: it holds nothing", false);
-  if (todo.listed.size > max_object_bytes_) {
+  if (todo.listed.size > recipe_.max_object_bytes) {
     return record(todo, ObjectStatus::kSkipped,
                   str_cat("larger than max-object-size (", todo.listed.size, " > ",
-                          max_object_bytes_, " bytes)"),
+                          recipe_.max_object_bytes, " bytes)"),
                   false);
   }
   batch_bytes_ += todo.listed.size;
@@ -115,6 +101,11 @@ ObjectRow Pipeline::base_row(const Todo& todo) const {
   row.recipe = recipe_id_;
   if (!todo.listed.sidecar.empty())
     row.metadata.emplace_back(std::string(kSidecarName), todo.listed.sidecar);
+  if (tags_) {
+    row.metadata.emplace_back(std::string(kTagsName), todo.tags_version.empty()
+                                                          ? std::string(kTagsUnread)
+                                                          : todo.tags_version);
+  }
   return row;
 }
 
@@ -158,7 +149,9 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
   row.version_id = info.version_id;
   row.racy = info.racy || todo.listed.racy || todo.sidecar_racy;
   row.media_type = clip(decision.media_type, kMaxField);
-  row.metadata = merge_metadata(merge_metadata(metadata_of(info), todo.sidecar), row.metadata);
+  // What lies beside an object is of its owner's choosing for searches, and wins.
+  const Metadata of_store = merge_metadata(texts_as_metadata(info.metadata), todo.tags);
+  row.metadata = merge_metadata(merge_metadata(of_store, todo.sidecar), row.metadata);
   row.content_hash = sha256(raw);
   if (info.tag != todo.listed.tag) {
     row.tag = info.tag.value;

@@ -30,6 +30,8 @@ struct Todo {
   std::uint32_t attempts = 0;  // failed before
   Metadata sidecar = {};       // the attributes of its sidecar, once read
   bool sidecar_racy = false;
+  Metadata tags = {};             // once read
+  std::string tags_version = {};  // "": they are not asked for
 };
 
 // An object read and cut, waiting for vectors.
@@ -58,8 +60,8 @@ class Pipeline {
  public:
   // All references outlive the pipeline. `gone` takes keys that vanished while the index has them.
   Pipeline(const SyncEnvironment& environment, const SyncOptions& options, std::uint32_t source,
-           const Recipe& recipe, std::uint64_t max_object_bytes, SyncReport& report,
-           SyncProgress& progress, Spill& gone, Deadline deadline);
+           const Recipe& recipe, bool tags, SyncReport& report, SyncProgress& progress, Spill& gone,
+           Deadline deadline);
 
   Status add(Todo todo);
   // Everything that was added is committed, or counted as pending.
@@ -71,6 +73,7 @@ class Pipeline {
   Status probe(std::vector<Todo>& batch);
   Status read_sidecars(std::vector<Todo>& batch);
   Status take_blobs(std::vector<Todo>& batch);
+  Status read_tags(std::vector<Todo>& batch, std::vector<Result<Blob>>& blobs);
   void prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out);
   Result<Blob> read_changed(ReadRequest request);
   Status settle_read_error(const Todo& todo, const Error& error);
@@ -96,7 +99,7 @@ class Pipeline {
   std::uint32_t source_;
   Recipe recipe_;
   Id128 recipe_id_;
-  std::uint64_t max_object_bytes_;
+  bool tags_;
   SyncReport& report_;
   SyncProgress& progress_;
   Spill& gone_;

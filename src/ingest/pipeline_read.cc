@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "ingest/object_tags.h"
 #include "ingest/pipeline.h"
 #include "ingest/sidecar.h"
 
@@ -120,6 +121,7 @@ Status Pipeline::take_blobs(std::vector<Todo>& batch) {
       report_.bytes_read += blobs[i]->body.size();
     }
   }
+  if (tags_) KEDGE_TRY(read_tags(batch, blobs));
   std::vector<Result<Prepared>> prepared(batch.size(),
                                          Result<Prepared>(Code::kInternal, "not prepared"));
   environment_.executor.parallel_for(
@@ -138,13 +140,37 @@ Status Pipeline::take_blobs(std::vector<Todo>& batch) {
   return take_prepared(of_read, read);
 }
 
+// Of objects that were read, after that: an object written in between is listed as changed next
+// time, and its tags are read again; read before it, they would stay those of the version before.
+Status Pipeline::read_tags(std::vector<Todo>& batch, std::vector<Result<Blob>>& blobs) {
+  std::vector<std::string> asked;
+  std::vector<std::size_t> of;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (!blobs[i].ok()) continue;
+    of.push_back(i);
+    asked.push_back(batch[i].listed.key);
+  }
+  if (asked.empty()) return {};
+  const std::vector<Result<ObjectTags>> found = environment_.source.tags(asked, deadline_);
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    if (!found[i].ok()) {
+      KEDGE_TRY(check_tags_error(found[i].error()));
+      blobs[of[i]] = found[i].error();
+      continue;
+    }
+    batch[of[i]].tags = texts_as_metadata(*found[i]);
+    batch[of[i]].tags_version = tags_version(*found[i]);
+  }
+  return {};
+}
+
 // Changed between LIST and GET: what is there now, with the tag that came with its bytes, unless it
 // has grown past the bound.
 Result<Blob> Pipeline::read_changed(ReadRequest request) {
   const Stat now = KEDGE_TRY(stat_one(environment_.source, request.key, deadline_));
-  if (now.info.size > max_object_bytes_)
+  if (now.info.size > recipe_.max_object_bytes)
     return Error{Code::kExhausted, str_cat("grew beyond max-object-size (", now.info.size, " > ",
-                                           max_object_bytes_, " bytes)")};
+                                           recipe_.max_object_bytes, " bytes)")};
   request.if_match = now.info.tag;
   return read_one(environment_.source, request, deadline_);
 }

@@ -189,7 +189,8 @@ Scope scope_of(const SourceEntry& entry) {
           .exclude = entry.exclude,
           .hidden = entry.hidden,
           .gitignore = entry.gitignore,
-          .sidecars = entry.sidecars};
+          .sidecars = entry.sidecars,
+          .tags = entry.tags};
 }
 
 }  // namespace kedge

@@ -18,6 +18,7 @@ struct Scope {
   bool hidden = false;                    // local sources: whether hidden files are listed
   bool gitignore = true;                  // local sources: whether .gitignore is honoured
   bool sidecars = false;                  // NAME.metadata.json is the metadata of NAME
+  bool tags = false;                      // the tags of objects are metadata
   bool operator==(const Scope&) const = default;
 };
 

@@ -76,10 +76,10 @@ Result<Metadata> parse_sidecar(ByteView bytes) {
   return out;
 }
 
-Metadata merge_metadata(const Metadata& of_store, const Metadata& of_sidecar) {
-  Metadata out = of_sidecar;
+Metadata merge_metadata(const Metadata& under, const Metadata& over) {
+  Metadata out = over;
   const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
-  for (const auto& field : of_store) {
+  for (const auto& field : under) {
     if (out.size() >= kMaxMetadata) break;
     const auto at = std::lower_bound(out.begin(), out.end(), field, by_name);
     if (at != out.end() && at->first == field.first) continue;

@@ -28,8 +28,7 @@ std::string sidecar_version(const ObjectInfo& info);
 // refused, as is what breaks the limits of metadata. kInvalid, with the reason.
 Result<Metadata> parse_sidecar(ByteView bytes);
 
-// What the store says of an object, with its sidecar's attributes in the place of those of the same
-// name, as far as a row has room for both.
-Metadata merge_metadata(const Metadata& of_store, const Metadata& of_sidecar);
+// Both, those of `over` in the place of those of the same name, as far as a row has room.
+Metadata merge_metadata(const Metadata& under, const Metadata& over);
 
 }  // namespace kedge

@@ -7,6 +7,7 @@
 #include "ingest/absence.h"
 #include "ingest/chunker.h"
 #include "ingest/compare.h"
+#include "ingest/object_tags.h"
 #include "ingest/pipeline.h"
 
 namespace kedge {
@@ -61,6 +62,10 @@ Result<Plan> make_plan(const IndexState& state, Embedder& embedder, const SyncOp
   }
   plan.scope = options.scope ? *options.scope : plan.registered ? scope_of(plan.entry) : Scope{};
   KEDGE_TRY(check_scope(plan.scope));
+  if (options.refresh_tags && !plan.scope.tags)
+    return {Code::kInvalid, str_cat(printable(options.source_uri),
+                                    " is synced without tags, so there are none to refresh: --tags "
+                                    "reads them")};
   if (space.max_tokens <= embedder.special_tokens()) {
     return {Code::kInvalid,
             str_cat("the model takes ", space.max_tokens, " tokens, which leaves none for text")};
@@ -85,6 +90,7 @@ void set_scope(SourceEntry& entry, const Scope& scope) {
   entry.hidden = scope.hidden;
   entry.gitignore = scope.gitignore;
   entry.sidecars = scope.sidecars;
+  entry.tags = scope.tags;
 }
 
 SourceEntry* find_source(IndexState& state, std::string_view uri) {
@@ -139,7 +145,7 @@ class Run {
     }
     KEDGE_TRY(list(*snapshot));
     const Timestamp now = listing_.began;
-    if (!options_.full && plan_.registered &&
+    if (!options_.full && !options_.refresh_tags && plan_.registered &&
         proven_equal(plan_.entry, listing_, plan_.recipe, now)) {
       KEDGE_TRY(report_unchanged(now));
     } else {
@@ -199,9 +205,8 @@ class Run {
     progress_.phase = SyncPhase::kIndexing;
     tell();
     Absence absence(environment_, options_, plan_.entry.number, plan_.entry.live_objects);
-    Pipeline pipeline(environment_, options_, plan_.entry.number, plan_.recipe,
-                      plan_.recipe.max_object_bytes, report_, progress_, absence.vanished(),
-                      deadline_);
+    Pipeline pipeline(environment_, options_, plan_.entry.number, plan_.recipe, plan_.scope.tags,
+                      report_, progress_, absence.vanished(), deadline_);
     std::unique_ptr<ObjectCursor> live;
     if (plan_.registered && plan_.entry.live_objects > 0) {
       live = environment_.index.scan(snapshot, plan_.entry.number, "");
@@ -214,6 +219,7 @@ class Run {
       return absence.add_unlisted(have->row.key);
     };
     KEDGE_TRY(merge_join(*reader, live.get(), on_pair, deadline_));
+    KEDGE_TRY(refresh_tags(pipeline));
     KEDGE_TRY(pipeline.finish());
     report_.stopped = options_.stop.stop_requested();
     if (!report_.stopped) {
@@ -237,20 +243,52 @@ class Run {
 
   Status take_listed(const ObjectInfo& listed, const LiveObject* live, Timestamp now,
                      Pipeline& pipeline) {
-    const Need need = need_of(listed, live, plan_.recipe, now);
+    const Need need = need_of(listed, live, plan_.recipe, plan_.scope.tags, now);
     if (need == Need::kNothing) {
-      count_unchanged(live->row);
-      ++progress_.done;
-      progress_.bytes_done += listed.size;
+      if (options_.refresh_tags && live->row.status == ObjectStatus::kIndexed && !listed.archived) {
+        same_.emplace_back(listed, live->row);
+        return same_.size() >= kReadBatch ? refresh_tags(pipeline) : Status();
+      }
+      take_unchanged(listed, live->row);
       return {};
     }
+    return pipeline.add(todo_of(listed, live != nullptr ? &live->row : nullptr, need));
+  }
+
+  static Todo todo_of(const ObjectInfo& listed, const ObjectRow* row, Need need) {
     Todo todo{
-        .listed = listed, .need = need, .live = live != nullptr, .content_hash = {}, .attempts = 0};
-    if (live != nullptr) {
-      todo.content_hash = live->row.content_hash;
-      if (need == Need::kRetry) todo.attempts = live->row.attempts;
+        .listed = listed, .need = need, .live = row != nullptr, .content_hash = {}, .attempts = 0};
+    if (row != nullptr) {
+      todo.content_hash = row->content_hash;
+      if (need == Need::kRetry) todo.attempts = row->attempts;
     }
-    return pipeline.add(std::move(todo));
+    return todo;
+  }
+
+  // Objects that a listing shows unchanged, whose tags are not those of their rows, are read again.
+  Status refresh_tags(Pipeline& pipeline) {
+    const std::vector<std::pair<ObjectInfo, ObjectRow>> same = std::exchange(same_, {});
+    if (same.empty()) return {};
+    std::vector<std::string> asked;
+    for (const auto& [listed, row] : same) asked.push_back(listed.key);
+    const std::vector<Result<ObjectTags>> found = environment_.source.tags(asked, deadline_);
+    for (std::size_t i = 0; i < same.size(); ++i) {
+      const auto& [listed, row] = same[i];
+      if (!found[i].ok()) KEDGE_TRY(check_tags_error(found[i].error()));
+      // What cannot be asked now is asked by the pipeline, which says why it fails.
+      if (found[i].ok() && tags_version(*found[i]) == tags_of(row.metadata)) {
+        take_unchanged(listed, row);
+      } else {
+        KEDGE_TRY(pipeline.add(todo_of(listed, &row, Need::kChanged)));
+      }
+    }
+    return {};
+  }
+
+  void take_unchanged(const ObjectInfo& listed, const ObjectRow& row) {
+    count_unchanged(row);
+    ++progress_.done;
+    progress_.bytes_done += listed.size;
   }
 
   void count_unchanged(const ObjectRow& row) {
@@ -297,6 +335,7 @@ class Run {
   Deadline deadline_;
   Plan plan_;
   SourceListing listing_;
+  std::vector<std::pair<ObjectInfo, ObjectRow>> same_;  // whose tags are still to be looked at
   SyncReport report_;
   SyncProgress progress_;
 };

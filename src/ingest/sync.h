@@ -61,7 +61,8 @@ struct SyncOptions {
   std::uint64_t memory_bytes = 256ULL << 20;  // for objects in flight and the segment being built
   bool dry_run = false;  // list, compare, read, chunk and count; nothing is embedded or written
   std::optional<std::uint64_t> approve_deletes;  // lets exactly this number of withheld deletes go
-  bool full = false;  // compare rows even where the set hash says that nothing changed
+  bool full = false;          // compare rows even where the set hash says that nothing changed
+  bool refresh_tags = false;  // ask for the tags of unchanged objects too, a request each
   Duration commit_every = std::chrono::seconds(20);
   std::uint32_t commit_rows = 16'384;                 // or when this many rows are built
   std::function<void(const SyncProgress&)> progress;  // called often, from one thread

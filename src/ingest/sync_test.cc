@@ -46,11 +46,23 @@ class FailingEmbedder final : public Embedder {
   std::unique_ptr<Embedder> inner_ = make_test_embedder(16).value();
 };
 
-// A store that knows what the writers of objects said of them.
+// A store that knows what the writers of objects said of them, and how they tagged them.
 class NotedStore final : public WrappedStore {
  public:
   explicit NotedStore(ObjectStore& inner) : WrappedStore(inner) {}
   std::map<std::string, std::vector<std::pair<std::string, std::string>>> notes;
+  std::map<std::string, ObjectTags> tagged;
+  std::optional<Error> tags_fail;
+  std::size_t tags_asked = 0;
+
+  std::vector<Result<ObjectTags>> tags(std::span<const std::string> keys, Deadline) override {
+    std::vector<Result<ObjectTags>> out;
+    for (const std::string& key : keys) {
+      ++tags_asked;
+      out.push_back(tags_fail ? Result<ObjectTags>(*tags_fail) : tagged[key]);
+    }
+    return out;
+  }
 
   std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
                                  Deadline deadline) override {
@@ -111,6 +123,7 @@ class SyncTest : public testing::Test {
     options.approve_deletes = approve;
     options.scope = scope_;
     options.progress = on_progress_;
+    options.refresh_tags = refresh_tags_;
     // A stuck store must not hold a test: the simulated clock passes this while the commit backs
     // off.
     return sync_source(environment, options, Deadline::after(clock_, std::chrono::minutes(10)));
@@ -142,9 +155,10 @@ class SyncTest : public testing::Test {
     return found.value().front().value().row.metadata;
   }
 
-  DriftReport drift() {
+  DriftReport drift(bool full = false) {
     const auto index = open().value();
     DriftOptions options;
+    options.full = full;
     options.source_uri = "memory:bucket/";
     options.scratch_folder = scratch_.string();
     return find_drift(*index, noted_, options, Deadline::never()).value();
@@ -152,6 +166,7 @@ class SyncTest : public testing::Test {
 
   std::function<void(const SyncProgress&)> on_progress_;
   std::optional<Scope> scope_;
+  bool refresh_tags_ = false;
   ManualClock clock_;
   SeededRandom random_{20261124};
   MemoryStore bucket_{clock_};
@@ -201,6 +216,68 @@ TEST_F(SyncTest, UserMetadataIsTheRows) {
   write("k1.txt", "object number 1 of the source");
   ASSERT_TRUE(sync().ok());
   EXPECT_EQ(metadata("k1.txt"), (Metadata{{"team", "edge"}}));
+}
+
+// Tags are metadata where that was asked for: between what the writer said and the sidecar. Nothing
+// shows that they changed but asking for them.
+TEST_F(SyncTest, TagsAreMetadata) {
+  const auto without_own = [&](const std::string& key) {
+    Metadata out = metadata(key);
+    std::erase_if(out, [](const auto& field) { return field.first == kTagsName; });
+    return out;
+  };
+  noted_.notes["k1.txt"] = {{"team", "edge"}, {"year", "2020"}};
+  noted_.tagged["k1.txt"] = {{"kedge.x", "no"}, {"state", "draft"}, {"team", "core"}};
+  write("k2.png", std::string("\x89PNG\r\n\x1A\n\0\0\0\rIHDR", 16));
+  ASSERT_TRUE(sync().ok());
+  EXPECT_EQ(noted_.tags_asked, 0U);
+  refresh_tags_ = true;
+  EXPECT_EQ(sync().code(), Code::kInvalid) << "there are no tags to refresh";
+  refresh_tags_ = false;
+
+  // Denied: the run ends, and leaves what is indexed as it was.
+  scope_ = Scope{};
+  scope_->tags = true;
+  noted_.tags_fail = Error{Code::kDenied, "no"};
+  EXPECT_EQ(sync().code(), Code::kDenied);
+  EXPECT_EQ(live().size(), 21U);
+  EXPECT_FALSE(drift().proven_equal) << "they are still to be read";
+  noted_.tags_fail.reset();
+  noted_.tags_asked = 0;
+  const auto first = sync();
+  EXPECT_EQ(first->rewritten, 20U);
+  EXPECT_EQ(noted_.tags_asked, 21U) << "once each, of what is no text too, for it was read";
+  const Metadata expected = {{"state", "draft"}, {"team", "core"}, {"year", "2020"}};
+  EXPECT_EQ(without_own("k1.txt"), expected);
+  EXPECT_TRUE(sync()->proven_unchanged);
+  EXPECT_EQ(drift().items.size(), 0U);
+
+  noted_.tagged["k1.txt"] = {{"state", "final"}};
+  noted_.tagged["k3.txt"] = {{"state", "new"}};
+  EXPECT_TRUE(sync()->proven_unchanged) << "no listing shows it";
+  EXPECT_EQ(drift().items.size(), 0U);
+  EXPECT_EQ(drift(true).items.size(), 2U);
+  refresh_tags_ = true;
+  const auto second = sync();
+  EXPECT_EQ(second->rewritten, 2U);
+  EXPECT_EQ(second->unchanged, 18U);
+  EXPECT_EQ(second->objects_read, 2U);
+  EXPECT_EQ(without_own("k1.txt"),
+            (Metadata{{"state", "final"}, {"team", "edge"}, {"year", "2020"}}));
+  EXPECT_EQ(without_own("k3.txt"), (Metadata{{"state", "new"}}));
+  EXPECT_EQ(drift(true).items.size(), 0U);
+  EXPECT_EQ(sync()->objects_read, 0U);
+  refresh_tags_ = false;
+  // A store that does not answer leaves objects for the next run.
+  write("k1.txt", "object number 1, written anew");
+  noted_.tags_fail = Error{Code::kUnavailable, "down"};
+  EXPECT_EQ(sync()->pending, 1U);
+  noted_.tags_fail.reset();
+  EXPECT_EQ(sync()->changed, 1U);
+  scope_->tags = false;
+  EXPECT_EQ(sync()->rewritten, 20U);
+  EXPECT_EQ(metadata("k1.txt"), (Metadata{{"team", "edge"}, {"year", "2020"}}));
+  EXPECT_TRUE(sync()->proven_unchanged);
 }
 
 // NAME.metadata.json is the metadata of NAME where that was asked for, and no document; a change of

@@ -9,6 +9,7 @@
 #include "s3/s3_object.h"
 #include "s3/s3_sweep.h"
 #include "s3/s3_upload.h"
+#include "s3/s3_xml.h"
 #include "store/range.h"
 
 namespace kedge {
@@ -29,6 +30,8 @@ class S3Store final : public ObjectStore {
 
   std::vector<Result<Blob>> read(std::span<const ReadRequest> requests, Deadline deadline) override;
   std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests, Deadline deadline) override;
+  std::vector<Result<ObjectTags>> tags(std::span<const std::string> keys,
+                                       Deadline deadline) override;
   std::vector<Result<Written>> put(std::span<const PutRequest> requests,
                                    Deadline deadline) override {
     return put_objects(client_, requests, deadline);
@@ -205,6 +208,33 @@ std::vector<Result<Stat>> S3Store::stat(std::span<const ReadRequest> requests, D
         return stat;
       },
       deadline);
+}
+
+std::vector<Result<ObjectTags>> S3Store::tags(std::span<const std::string> keys,
+                                              Deadline deadline) {
+  std::vector<Result<ObjectTags>> results;
+  std::vector<S3Call> calls;
+  std::vector<std::size_t> asked;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const Status good = check_s3_key(keys[i]);
+    results.emplace_back(good.ok() ? Error{Code::kInternal, "not asked"} : good.error());
+    if (!good.ok()) continue;
+    S3Call call;
+    call.method = "GET";
+    call.key = keys[i];
+    call.query.emplace_back("tagging", "");
+    call.max_body_bytes = kMaxXmlBytes;
+    calls.push_back(std::move(call));
+    asked.push_back(i);
+  }
+  if (calls.empty()) return results;
+  const std::vector<S3Outcome> outcomes = client_.send(calls, deadline);
+  for (std::size_t a = 0; a < asked.size(); ++a) {
+    const S3Outcome& outcome = outcomes[a];
+    results[asked[a]] = outcome.ok() ? parse_tagging(outcome.answer->response.body)
+                                     : Result<ObjectTags>(outcome.refusal.error);
+  }
+  return results;
 }
 
 Result<Written> S3Store::write_once(std::string_view key, HttpHeader condition, ByteView body,

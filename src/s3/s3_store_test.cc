@@ -88,6 +88,47 @@ TEST_F(S3StoreTest, BringsUserMetadataWithARead) {
   EXPECT_EQ(blob->info.metadata, expected);
 }
 
+// Tags come by a request of their own; what is none of them is never taken for no tags.
+TEST_F(S3StoreTest, ReadsTheTagsOfObjects) {
+  const auto tag = [](std::string_view key, std::string_view value) {
+    return str_cat("<Tag><Key>", key, "</Key><Value>", value, "</Value></Tag>");
+  };
+  const auto tagging = [](std::string_view tags) {
+    return str_cat("<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>", tags,
+                   "</TagSet></Tagging>");
+  };
+  std::string many;
+  for (int i = 0; i < 65; ++i) many += tag(str_cat("t", i), "v");
+  const ObjectTags expected = {{"a", "x & y"}, {"team", "core"}};
+  const struct {
+    std::string body;
+    std::optional<ObjectTags> expected;
+  } cases[] = {
+      {tagging(tag("team", "core") + tag("a", "x &amp; y") + tag("team", "again")), expected},
+      {tagging(""), ObjectTags{}},
+      {tagging(tag("", "nameless")), {}},
+      {tagging(many), {}},
+      {"<Tagging/>", {}},
+      {"<Other/>", {}},
+      {"", {}},
+      {"<Tagging><TagSet>", {}},
+  };
+  const std::vector<std::string> keys = {"k"};
+  for (const auto& c : cases) {
+    transport_.expect("GET", "/bucket/k?tagging=", object(200, c.body));
+    const Result<ObjectTags> tags = store_->tags(keys, kNever).front();
+    EXPECT_EQ(tags.ok(), c.expected.has_value()) << c.body;
+    if (tags.ok()) {
+      EXPECT_EQ(*tags, *c.expected);
+    } else {
+      EXPECT_EQ(tags.code(), Code::kUnavailable);
+    }
+  }
+  transport_.expect("GET", "/bucket/k?tagging=", refusal(403, "AccessDenied"));
+  EXPECT_EQ(store_->tags(keys, kNever).front().code(), Code::kDenied);
+  EXPECT_EQ(transport_.unexpected(), "");
+}
+
 TEST_F(S3StoreTest, HoldsTheTagThatWasAskedFor) {
   ReadRequest request = part(0, {});
   request.if_match = Tag{"other"};

@@ -1,5 +1,6 @@
 #include "s3/s3_xml.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <pugixml.hpp>
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxErrorField = 1024;
 constexpr std::size_t kMaxTokenBytes = 8192;
+constexpr std::size_t kMaxTags = 64;  // S3 gives ten, other stores up to 50
 
 // A document, or why it is none. The root's name is checked, whatever its namespace.
 Result<pugi::xml_node> load(pugi::xml_document& document, ByteView body, const char* root) {
@@ -216,6 +218,25 @@ Result<S3UploadPage> parse_list_uploads(ByteView body) {
                             .initiated = KEDGE_TRY(time_of(node, "Initiated"))});
   }
   return page;
+}
+
+Result<ObjectTags> parse_tagging(ByteView body) {
+  pugi::xml_document document;
+  const pugi::xml_node root = KEDGE_TRY(load(document, body, "Tagging"));
+  if (!root.child("TagSet")) return {Code::kUnavailable, "an answer about tags without a TagSet"};
+  ObjectTags out;
+  for (const pugi::xml_node tag : root.child("TagSet").children("Tag")) {
+    if (out.size() == kMaxTags)
+      return {Code::kUnavailable, str_cat("an object with more than ", kMaxTags, " tags")};
+    out.emplace_back(text_of(tag, "Key"), text_of(tag, "Value"));
+    if (out.back().first.empty()) return {Code::kUnavailable, "a tag without a key"};
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  out.erase(std::unique(out.begin(), out.end(),
+                        [](const auto& a, const auto& b) { return a.first == b.first; }),
+            out.end());
+  return out;
 }
 
 Result<std::string> parse_upload_id(ByteView body) {

@@ -58,6 +58,9 @@ struct S3UploadPage {
 };
 Result<S3UploadPage> parse_list_uploads(ByteView body);
 
+// The answer of GetObjectTagging, sorted by key; of a key that comes twice the first value.
+Result<ObjectTags> parse_tagging(ByteView body);
+
 Result<std::string> parse_upload_id(ByteView body);
 // Whether a 200 to CompleteMultipartUpload is one: its body may be an error, sent late. The tag.
 struct S3Completed {

@@ -99,6 +99,20 @@ std::vector<Result<Stat>> CountingStore::stat(std::span<const ReadRequest> reque
   return results;
 }
 
+std::vector<Result<ObjectTags>> CountingStore::tags(std::span<const std::string> keys,
+                                                    Deadline deadline) {
+  auto results = inner().tags(keys, deadline);
+  OperationCount count;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!is_counted(keys[i])) continue;
+    count.calls = 1;
+    ++count.requests;
+    if (!results[i].ok()) ++count.failed;
+  }
+  add(Operation::kTags, count);
+  return results;
+}
+
 std::vector<Result<Written>> CountingStore::put(std::span<const PutRequest> requests,
                                                 Deadline deadline) {
   auto results = inner().put(requests, deadline);

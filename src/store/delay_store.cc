@@ -60,6 +60,12 @@ std::vector<Result<Stat>> DelayStore::stat(std::span<const ReadRequest> requests
   return inner().stat(requests, deadline);
 }
 
+std::vector<Result<ObjectTags>> DelayStore::tags(std::span<const std::string> keys,
+                                                 Deadline deadline) {
+  wait(keys.size(), 0);
+  return inner().tags(keys, deadline);
+}
+
 std::vector<Result<Written>> DelayStore::put(std::span<const PutRequest> requests,
                                              Deadline deadline) {
   std::uint64_t largest = 0;

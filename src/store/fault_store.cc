@@ -294,6 +294,13 @@ std::vector<Result<Stat>> FaultStore::stat(std::span<const ReadRequest> requests
       [&](auto some) { return inner().stat(some, deadline); }, [] { return Effect(); });
 }
 
+std::vector<Result<ObjectTags>> FaultStore::tags(std::span<const std::string> keys,
+                                                 Deadline deadline) {
+  return batch(
+      call_of(Operation::kTags, keys), keys,
+      [&](auto some) { return inner().tags(some, deadline); }, [] { return Effect(); });
+}
+
 std::vector<Result<Written>> FaultStore::put(std::span<const PutRequest> requests,
                                              Deadline deadline) {
   return batch(
@@ -333,7 +340,8 @@ Result<Written> FaultStore::swap(std::string_view key, const Tag& expected, Byte
 
 std::vector<Result<void>> FaultStore::remove(std::span<const std::string> keys, Deadline deadline) {
   return batch(
-      call_of(keys), keys, [&](auto some) { return inner().remove(some, deadline); },
+      call_of(Operation::kRemove, keys), keys,
+      [&](auto some) { return inner().remove(some, deadline); },
       [&]() -> Effect {
         return [owned = std::vector<std::string>(keys.begin(), keys.end())](ObjectStore& store) {
           store.remove(owned, Deadline::never());

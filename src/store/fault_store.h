@@ -98,6 +98,8 @@ class FaultStore final : public WrappedStore {
 
   std::vector<Result<Blob>> read(std::span<const ReadRequest> requests, Deadline deadline) override;
   std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests, Deadline deadline) override;
+  std::vector<Result<ObjectTags>> tags(std::span<const std::string> keys,
+                                       Deadline deadline) override;
   std::vector<Result<Written>> put(std::span<const PutRequest> requests,
                                    Deadline deadline) override;
   Result<Written> create(std::string_view key, ByteView body, Deadline deadline) override;

@@ -34,6 +34,13 @@ std::vector<Result<Stat>> HookStore::stat(std::span<const ReadRequest> requests,
       [&](auto some) { return inner().stat(some, deadline); });
 }
 
+std::vector<Result<ObjectTags>> HookStore::tags(std::span<const std::string> keys,
+                                                Deadline deadline) {
+  return around_batch(
+      keys, [](auto some) { return call_of(Operation::kTags, some); },
+      [&](auto some) { return inner().tags(some, deadline); });
+}
+
 std::vector<Result<Written>> HookStore::put(std::span<const PutRequest> requests,
                                             Deadline deadline) {
   return around_batch(
@@ -54,7 +61,7 @@ Result<Written> HookStore::swap(std::string_view key, const Tag& expected, ByteV
 
 std::vector<Result<void>> HookStore::remove(std::span<const std::string> keys, Deadline deadline) {
   return around_batch(
-      keys, [](auto some) { return call_of(some); },
+      keys, [](auto some) { return call_of(Operation::kRemove, some); },
       [&](auto some) { return inner().remove(some, deadline); });
 }
 

@@ -4,6 +4,11 @@
 
 namespace kedge {
 
+std::vector<Result<ObjectTags>> ObjectStore::tags(std::span<const std::string> keys, Deadline) {
+  return {keys.size(), Result<ObjectTags>(Code::kUnsupported,
+                                          str_cat(describe(), ": its objects have no tags"))};
+}
+
 Result<Leftovers> ObjectStore::sweep(std::string_view, Timestamp, bool, Deadline) {
   return Leftovers{};
 }

@@ -93,6 +93,10 @@ struct Written {
   Timestamp store_time;  // at or before the Last-Modified that the store gave it, never after
 };
 
+// Names and values that somebody put on an object, sorted by name, names distinct. They may change
+// while the object stays: neither its tag nor a listing shows it.
+using ObjectTags = std::vector<std::pair<std::string, std::string>>;
+
 // What a store keeps of the keys under a prefix beside the objects that a listing shows.
 struct Leftovers {
   std::uint64_t versions = 0;  // noncurrent ones
@@ -139,6 +143,11 @@ class ObjectStore {
   // As read, without bodies. Ranges and unless_match are ignored.
   virtual std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests,
                                          Deadline deadline) = 0;
+
+  // What the current versions are tagged with, all in parallel. kUnsupported: this store tags
+  // nothing.
+  virtual std::vector<Result<ObjectTags>> tags(std::span<const std::string> keys,
+                                               Deadline deadline);
 
   // Writes or replaces, all in parallel. For immutable files under random keys, so that repeating
   // one is harmless.

@@ -8,6 +8,8 @@ std::string_view operation_name(Operation operation) {
       return "read";
     case Operation::kStat:
       return "stat";
+    case Operation::kTags:
+      return "tags";
     case Operation::kPut:
       return "put";
     case Operation::kCreate:
@@ -42,8 +44,8 @@ Call call_of(Operation operation, std::string_view key) {
   return {.operation = operation, .keys = {std::string(key)}};
 }
 
-Call call_of(std::span<const std::string> keys) {
-  return {.operation = Operation::kRemove, .keys = {keys.begin(), keys.end()}};
+Call call_of(Operation operation, std::span<const std::string> keys) {
+  return {.operation = operation, .keys = {keys.begin(), keys.end()}};
 }
 
 }  // namespace kedge

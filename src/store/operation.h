@@ -12,8 +12,8 @@
 
 namespace kedge {
 
-enum class Operation { kRead, kStat, kPut, kCreate, kSwap, kRemove, kList, kNow };
-inline constexpr std::size_t kOperationCount = 8;
+enum class Operation { kRead, kStat, kTags, kPut, kCreate, kSwap, kRemove, kList, kNow };
+inline constexpr std::size_t kOperationCount = 9;
 
 // "read", "stat", ...
 std::string_view operation_name(Operation operation);
@@ -34,6 +34,6 @@ struct Call {
 Call call_of(Operation operation, std::span<const ReadRequest> requests);
 Call call_of(std::span<const PutRequest> requests);
 Call call_of(Operation operation, std::string_view key);
-Call call_of(std::span<const std::string> keys);
+Call call_of(Operation operation, std::span<const std::string> keys);
 
 }  // namespace kedge

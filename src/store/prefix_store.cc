@@ -33,6 +33,13 @@ std::vector<ReadRequest> PrefixStore::full(std::span<const ReadRequest> requests
   return out;
 }
 
+std::vector<std::string> PrefixStore::full(std::span<const std::string> keys) const {
+  std::vector<std::string> out;
+  out.reserve(keys.size());
+  for (const std::string& key : keys) out.push_back(full(key));
+  return out;
+}
+
 std::vector<Result<Blob>> PrefixStore::read(std::span<const ReadRequest> requests,
                                             Deadline deadline) {
   auto results = inner().read(full(requests), deadline);
@@ -47,6 +54,11 @@ std::vector<Result<Stat>> PrefixStore::stat(std::span<const ReadRequest> request
   for (std::size_t i = 0; i < results.size(); ++i)
     if (results[i].ok()) results[i]->info.key = requests[i].key;
   return results;
+}
+
+std::vector<Result<ObjectTags>> PrefixStore::tags(std::span<const std::string> keys,
+                                                  Deadline deadline) {
+  return inner().tags(full(keys), deadline);
 }
 
 std::vector<Result<Written>> PrefixStore::put(std::span<const PutRequest> requests,
@@ -67,10 +79,7 @@ Result<Written> PrefixStore::swap(std::string_view key, const Tag& expected, Byt
 
 std::vector<Result<void>> PrefixStore::remove(std::span<const std::string> keys,
                                               Deadline deadline) {
-  std::vector<std::string> all;
-  all.reserve(keys.size());
-  for (const std::string& key : keys) all.push_back(full(key));
-  return inner().remove(all, deadline);
+  return inner().remove(full(keys), deadline);
 }
 
 std::unique_ptr<Listing> PrefixStore::list(std::string_view prefix, std::string_view start_after) {

@@ -17,6 +17,8 @@ class PrefixStore final : public WrappedStore {
 
   std::vector<Result<Blob>> read(std::span<const ReadRequest> requests, Deadline deadline) override;
   std::vector<Result<Stat>> stat(std::span<const ReadRequest> requests, Deadline deadline) override;
+  std::vector<Result<ObjectTags>> tags(std::span<const std::string> keys,
+                                       Deadline deadline) override;
   std::vector<Result<Written>> put(std::span<const PutRequest> requests,
                                    Deadline deadline) override;
   Result<Written> create(std::string_view key, ByteView body, Deadline deadline) override;
@@ -36,6 +38,7 @@ class PrefixStore final : public WrappedStore {
     return key.empty() ? std::string() : prefix_ + std::string(key);
   }
   [[nodiscard]] std::vector<ReadRequest> full(std::span<const ReadRequest> requests) const;
+  [[nodiscard]] std::vector<std::string> full(std::span<const std::string> keys) const;
 
   const std::string prefix_;
 };

@@ -95,6 +95,11 @@ std::vector<Result<Stat>> RetryStore::stat(std::span<const ReadRequest> requests
   return batch(requests, deadline, [&](auto some) { return inner().stat(some, deadline); });
 }
 
+std::vector<Result<ObjectTags>> RetryStore::tags(std::span<const std::string> keys,
+                                                 Deadline deadline) {
+  return batch(keys, deadline, [&](auto some) { return inner().tags(some, deadline); });
+}
+
 std::vector<Result<Written>> RetryStore::put(std::span<const PutRequest> requests,
                                              Deadline deadline) {
   return batch(requests, deadline, [&](auto some) { return inner().put(some, deadline); });

@@ -24,6 +24,10 @@ class WrappedStore : public ObjectStore {
                                  Deadline deadline) override {
     return inner_.stat(requests, deadline);
   }
+  std::vector<Result<ObjectTags>> tags(std::span<const std::string> keys,
+                                       Deadline deadline) override {
+    return inner_.tags(keys, deadline);
+  }
   std::vector<Result<Written>> put(std::span<const PutRequest> requests,
                                    Deadline deadline) override {
     return inner_.put(requests, deadline);

@@ -84,6 +84,41 @@ class Wrappers : public testing::Test {
   }
 };
 
+// A store that fails to tell its tags, a number of times.
+class TaggedStore final : public WrappedStore {
+ public:
+  using WrappedStore::WrappedStore;
+  int failures = 0;
+  std::vector<Result<ObjectTags>> tags(std::span<const std::string> keys, Deadline) override {
+    std::vector<Result<ObjectTags>> out;
+    for (const std::string& key : keys) {
+      if (failures > 0) {
+        --failures;
+        out.emplace_back(Code::kUnavailable, "down");
+      } else {
+        out.emplace_back(ObjectTags{{"key", key}});
+      }
+    }
+    return out;
+  }
+};
+
+TEST_F(Wrappers, TagsPassThroughAll) {
+  TaggedStore tagged(memory);
+  RetryStore retried(tagged, clock, random);
+  CountingStore counted(retried);
+  PrefixStore prefixed(counted, "docs/");
+  const std::vector<std::string> keys = {"a", "b"};
+  tagged.failures = 3;
+  const auto tags = prefixed.tags(keys, kNever);
+  ASSERT_EQ(tags.size(), 2U);
+  EXPECT_EQ(*tags[0], (ObjectTags{{"key", "docs/a"}}));
+  EXPECT_EQ(*tags[1], (ObjectTags{{"key", "docs/b"}}));
+  EXPECT_EQ(counted.counts().of(Operation::kTags),
+            (OperationCount{.calls = 1, .requests = 2, .hedges = 0, .failed = 0, .bytes = 0}));
+  EXPECT_EQ(memory.tags(keys, kNever).front().code(), Code::kUnsupported);
+}
+
 TEST_F(Wrappers, CountingCountsCallsRequestsBytesAndFailures) {
   CountingStore store(memory);
   const std::vector<ReadRequest> reads = {whole("a"), whole("missing"), whole("b")};

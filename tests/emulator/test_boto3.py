@@ -51,6 +51,26 @@ def test_keys_with_every_odd_byte(emulator):
     assert [one["Key"] for one in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["new\nline"]
 
 
+def test_tags_are_of_a_version_and_change_no_time(emulator):
+    s3 = emulator.client()
+    s3.put_object(Bucket="bucket", Key="k", Body=b"x", Tagging="team=core&a+b=c%26d")
+    before = s3.head_object(Bucket="bucket", Key="k")
+    assert s3.get_object(Bucket="bucket", Key="k")["TagCount"] == 2
+    assert s3.get_object_tagging(Bucket="bucket", Key="k")["TagSet"] == [{"Key": "team", "Value": "core"},
+                                                                         {"Key": "a b", "Value": "c&d"}]
+    s3.put_object_tagging(Bucket="bucket", Key="k", Tagging={"TagSet": [{"Key": "state", "Value": "<final>"}]})
+    assert s3.get_object_tagging(Bucket="bucket", Key="k")["TagSet"] == [{"Key": "state", "Value": "<final>"}]
+    after = s3.head_object(Bucket="bucket", Key="k")
+    assert (after["ETag"], after["LastModified"]) == (before["ETag"], before["LastModified"])
+    s3.copy_object(Bucket="bucket", Key="copy", CopySource="bucket/k")
+    assert s3.get_object_tagging(Bucket="bucket", Key="copy")["TagSet"][0]["Value"] == "<final>"
+    s3.delete_object_tagging(Bucket="bucket", Key="k")
+    assert s3.get_object_tagging(Bucket="bucket", Key="k")["TagSet"] == []
+    twice = {"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}
+    assert code_of(s3.put_object_tagging, Bucket="bucket", Key="k", Tagging=twice) == (400, "InvalidTag")
+    assert code_of(s3.get_object_tagging, Bucket="bucket", Key="none") == (404, "NoSuchKey")
+
+
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA256", "SHA1"])
 def test_uploads_of_the_transfer_manager(emulator, algorithm):
     """What most programs use to upload: streams, parts, and checksums of each kind."""
