@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The figures on S3: the main job on a real server, requests, listings, delays and faults on our emulator.
+"""The figures on S3: the main job on a real server, requests, listings and faults on our emulator.
 
-    ./dev bench s3 [--only PART...] [--quick] [--json FILE] [--keys N] [--chunks N] [--abstracts N]
+    ./dev bench s3 [--only PART...] [--quick] [--json FILE] [--keys N] [--abstracts N]
 
-Parts: main_job (versitygw), gets (both), listing, query_latency, faults (emulator). SciFact is read from
-$KEDGE_SHARED/data/scifact (or ../shared beside the repository). The peers are installed into an environment of their own in
+Parts: main_job (versitygw), gets (both), listing, faults (emulator). Searches of a delayed store are ./dev bench cold. SciFact is
+read from $KEDGE_SHARED/data/scifact (or ../shared beside the repository). The peers are installed into an environment of their own in
 the cache folder when they are first asked for. --quick is a tenth of the data, once, whatever else runs.
 """
 import argparse
@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 from main import QUICK_ABSTRACTS, noisy
-from parts import s3_faults, s3_gets, s3_latency, s3_listing, s3_main_job, s3_table, scifact
+from parts import s3_faults, s3_gets, s3_listing, s3_main_job, s3_table, scifact
 from parts.process import KEDGE, clean_environment, machine
 
-PARTS = ("main_job", "gets", "listing", "query_latency", "faults")
-KEYS, CHUNKS = 1_000_000, 50_000
+PARTS = ("main_job", "gets", "listing", "faults")
+KEYS = 1_000_000
 
 
 def measure(arguments, scratch):
@@ -34,8 +34,6 @@ def measure(arguments, scratch):
         report["gets"] = s3_gets.measure(scratch, environment, arguments.quick)
     if "listing" in arguments.only:
         report["listing"] = s3_listing.measure(environment, arguments.keys or KEYS // small)
-    if "query_latency" in arguments.only:
-        report["query_latency"] = s3_latency.measure(environment, arguments.chunks or CHUNKS // small, arguments.quick)
     if "faults" in arguments.only:
         report["faults"] = s3_faults.measure(environment, arguments.quick)
     return report
@@ -48,7 +46,6 @@ def main():
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=" ".join(PARTS))
     parser.add_argument("--abstracts", type=int, help="of SciFact (default: all; fewer change the quality)")
     parser.add_argument("--keys", type=int, help=f"of the listing (default: {KEYS:,})")
-    parser.add_argument("--chunks", type=int, help=f"of the index that is searched with delay (default: {CHUNKS:,})")
     arguments = parser.parse_args()
     if not KEDGE:
         sys.exit("bench: KEDGE_BIN is not set; run ./dev bench s3")

@@ -54,7 +54,7 @@ def of_server(server, environment, interpreter, quick):
             say(f"bench: SKIPPED Kedge's client: there is no {OURS.name}")
         for library in ("boto3", "pyarrow") if interpreter else ():
             def theirs():
-                found, ran = call_peer(interpreter, environment, "gets", library, *words)
+                found, ran = call_peer(interpreter, environment, library, *words)
                 return {**found, "length": length}, ran
             row[library] = one(theirs)
         out.append(row)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "tests/s3"))
 from servers import EMULATOR, Emulator, Versitygw  # noqa: E402,F401
 
 UPLOADS_AT_ONCE = 8
-PEER_REQUIREMENTS = ["boto3==1.44.8", "pyarrow==26.0.1", "lancedb==0.40.0", "numpy==2.4.6"]
+PEER_REQUIREMENTS = ["boto3==1.44.8", "pyarrow==26.0.1"]
 PEER_PROGRAM = Path(__file__).resolve().parent / "peer_s3.py"
 
 

@@ -45,26 +45,6 @@ def of_listing(found):
         for name, title in names])
 
 
-def milliseconds(times):
-    return f"{times['p50'] * 1e3:.0f} / {times['p99'] * 1e3:.0f}"
-
-
-def of_latency(found):
-    rows = []
-    for row in found["delays"]:
-        ours = row["kedge"]
-        rows.append((row["delay"], "Kedge", f"{ours['rounds_open']} + {ours['rounds_search']}", ours["requests"],
-                     f"{ours['bytes'] / 1e6:.2f} MB", milliseconds(ours["open"]), milliseconds(ours["search"]), "",
-                     milliseconds(ours["model"])))
-        if "lance" in row:
-            theirs = row["lance"]
-            rows.append((row["delay"], f"LanceDB, {theirs['searches_of_a_process']} searches a process", "",
-                         theirs["requests_of_a_process"], "", milliseconds(theirs["open"]), milliseconds(theirs["search"]),
-                         milliseconds(theirs["later"]), ""))
-    return table((f"{found['chunks']:,} chunks of {found['dimension']} dimensions; p50 / p99 in ms", "who", "rounds",
-                  "requests", "bytes", "opening", "first search", "later searches", "model of both"), rows)
-
-
 def of_faults(found):
     rows = []
     for row in found:
@@ -81,8 +61,7 @@ def all_tables(report):
     machine = report["machine"]
     lines = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; commit {machine['commit']}; "
              f"{report['data']}; all of it took {report['seconds'] / 60:.0f} min"]
-    for name, make in (("main_job", of_main_job), ("gets", of_gets), ("listing", of_listing), ("query_latency", of_latency),
-                       ("faults", of_faults)):
+    for name, make in (("main_job", of_main_job), ("gets", of_gets), ("listing", of_listing), ("faults", of_faults)):
         if report.get(name):
             lines += ["", *make(report[name])]
     if report.get("noisy"):

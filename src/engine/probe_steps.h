@@ -26,7 +26,7 @@ inline constexpr double kEnough = 0.75;
 inline constexpr std::uint32_t kStepRows = ProbeScratch::kHits;
 // The same above its estimate, where rows wait for refine rows: what is within it of the best is
 // read with them. All estimates together are too high, so that it need not be far.
-inline constexpr float kAboveFactor = 1.0F;
+inline constexpr float kAboveFactor = 0.5F;
 // And for the docs pages that are read in the same round: of at most so many rows, those that may
 // well be among the best.
 inline constexpr float kDocsFactor = 1.8F;

@@ -77,7 +77,7 @@ class VersionStore final : public WrappedStore {
         out.push_back(blob.error());
         continue;
       }
-      out.push_back(Stat{placed(std::move(blob->info)), blob->store_time});
+      out.emplace_back(Stat{placed(std::move(blob->info)), blob->store_time});
     }
     return out;
   }
