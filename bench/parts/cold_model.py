@@ -18,12 +18,15 @@ def draw(delay, chance):
     return MEDIAN * math.exp(chance.gauss(0, math.log(P99 / MEDIAN) / P99_SIGMAS))
 
 
-def modelled(delay, rounds, count, bandwidth):
-    """p50 and p99 in seconds. `rounds`: the requests of each; `count`: bytes; `bandwidth`: bytes a second."""
-    chance = random.Random(sum(rounds))
-    draws = 1 if delay.startswith("constant") else DRAWS
-    sums = [sum(max(draw(delay, chance) for _ in range(wide)) for wide in rounds) for _ in range(draws)]
-    return {name: round(percentile(sums, part) + count / bandwidth, 4) for name, part in (("p50", 0.5), ("p99", 0.99))}
+def modelled(delay, shapes, bandwidth):
+    """p50 and p99 in seconds. `shapes`: of some searches the requests of each round, and the bytes; `bandwidth`: bytes a second."""
+    chance = random.Random(len(shapes))
+    draws = len(shapes) * (1 if delay.startswith("constant") else max(1, DRAWS // len(shapes)))
+    sums = []
+    for number in range(draws):
+        rounds, count = shapes[number % len(shapes)]
+        sums.append(sum(max(draw(delay, chance) for _ in range(wide)) for wide in rounds) + count / bandwidth)
+    return {name: round(percentile(sums, part), 4) for name, part in (("p50", 0.5), ("p99", 0.99))}
 
 
 def times(seconds):

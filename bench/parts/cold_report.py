@@ -8,13 +8,17 @@ WIDTH, LEFT, TOP = 860, 16, 58
 OURS, THEIRS = "#e4572e", "#1f77b4"
 
 
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
 def both(times):
     return f"{times['p50'] * 1e3:,.0f} / {times['p99'] * 1e3:,.0f} ms"
 
 
 def ratios(row):
     """How the search compares with the model, and with the median of a request, bytes taken out."""
-    model = row["model_search"]
+    model = row["model"]
     bytes_seconds = row["bytes_seconds"]
     return "; ".join(f"{name}: {row['search'][name] / model[name]:.2f} of the model, "
                      f"{(row['search'][name] - bytes_seconds) / MEDIAN:.1f} medians and the bytes" for name in ("p50", "p99"))
@@ -22,26 +26,28 @@ def ratios(row):
 
 def of_set(name, found, bandwidth):
     ours, theirs, goal = found["kedge"], found.get("lance", {}), found["goal"]
-    shape = ours["shape"]["rounds"]
+    shapes = [rounds for rounds, _ in ours["shapes"]]
     lines = [f"**{name}**: {ours['build']['rows']:,} rows; recall@10 {ours['recall']:.3f} (--recall {ours['asked_recall']}); "
-             f"requests of the rounds: {' + '.join(map(str, shape))}, the first two to open"]
+             f"{ours['opening']} requests to open, {median([rounds[0] for rounds in shapes])} + "
+             f"{median([sum(rounds[1:2]) for rounds in shapes])} in the first two rounds after that (medians); "
+             f"{sum(len(rounds) > 2 for rounds in shapes)} of {len(shapes)} searches took a third"]
     rows = []
     for delay, row in ours["delays"].items():
-        row["bytes_seconds"] = (row["bytes"]["p50"] - ours["shape"]["open_bytes"]) / bandwidth
+        row["bytes_seconds"] = (row["bytes"]["p50"] - ours["open_bytes"]) / bandwidth
         rows.append((delay, "Kedge", both(row["open"]), both(row["search"]), both(row["both"]),
                      f"{row['requests']['p50']} (most {row['requests']['most']}), {row['hedges']} sent twice",
-                     f"{row['bytes']['p50'] / 2**20:.1f} MiB", both(row["model_search"])))
+                     f"{row['bytes']['p50'] / 2**20:.1f} MiB", both(row["model"])))
         for threads, one in theirs.get("delays", {}).get(delay, {}).items():
             rows.append((delay, f"LanceDB, {threads} threads", "", f"later ones {both(one['later'])}", both(one["first"]),
                          one["requests"], f"{one['bytes'] / 2**20:.1f} MiB", ""))
     lines += ["", *table(("each request", "", "opening, p50 / p99", "search", "first search, with opening", "requests", "bytes",
                           "model of the search"), rows), ""]
-    lines += [f"{delay}: {ratios(row)}" for delay, row in ours["delays"].items()]
-    open_rounds = next(iter(ours["delays"].values()))["rounds_open"]
-    most = max(row["requests"]["most"] for row in ours["delays"].values()) - sum(shape[:open_rounds])
-    lines.append(f"Goals: {goal['requests']} requests after opening before hedges (here {sum(shape[open_rounds:])} without "
-                 f"delay's hedges, at most {most} with), {goal['mebibytes']} MiB "
-                 f"(here {max(row['bytes']['most'] for row in ours['delays'].values()) / 2**20:.1f} at most, opening included)")
+    lines += [f"{delay}: {row['rounds']} rounds on average; {ratios(row)}" for delay, row in ours["delays"].items()]
+    row = next(iter(ours["delays"].values()))
+    after = {name: row["without_hedges"][name] - ours["opening"] for name in ("p50", "most")}
+    read = {name: (row["bytes"][name] - ours["open_bytes"]) / 2**20 for name in ("p50", "most")}
+    lines.append(f"Goals, after opening: {goal['requests']} requests before hedges (here {after['p50']} in the median, "
+                 f"{after['most']} at most), {goal['mebibytes']} MiB (here {read['p50']:.1f} and {read['most']:.1f})")
     for delay, threads in theirs.get("delays", {}).items():
         best = min(threads.values(), key=lambda one: one["first"]["p50"])
         lines.append(f"{delay}: first search to first search {best['first']['p50'] / ours['delays'][delay]['both']['p50']:.1f} "

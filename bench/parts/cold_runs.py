@@ -11,6 +11,7 @@ BUCKET, K = "cold", 10
 BANDWIDTH = 200_000_000  # bytes a second of all answers together
 DELAYS = ("constant:30ms", "lognormal:30ms,100ms")
 RECALLS = (0.85, 0.9, 0.91, 0.92, 0.925, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)  # what is asked of Kedge until the target is reached
+OPENING = 2  # rounds
 ROUND_GAP = 0.012  # seconds without a beginning request between two rounds, where each request takes 30 ms
 LANCE_THREADS = (None, "64")
 
@@ -63,13 +64,17 @@ class Kedge:
                 return asked, reached
         raise SystemExit(f"bench: {self.folder.name}: no --recall reaches {target}")
 
-    def rounds_of(self, number, recall):
-        """The requests of each round, opening first, told by the pauses between them; and all of them."""
+    def shape_of(self, number, recall):
+        """The requests of each round, opening first, told by the pauses between them; and all of them. Copies that hedges sent
+        begin in their round's pause, so that they are left out by their range."""
         mark = newest_record(self.server)
         self.search(number, recall)
         records = records_since(self.server, mark, BUCKET)
-        rounds, last = [], None
+        rounds, last, seen = [], None, set()
         for record in sorted(records, key=lambda one: one["began_us"]):
+            if (record["key"], record.get("range")) in seen:
+                continue
+            seen.add((record["key"], record.get("range")))
             if last is None or record["began_us"] - last > ROUND_GAP * 1e6:
                 rounds.append(0)
             rounds[-1] += 1
@@ -77,7 +82,7 @@ class Kedge:
         return rounds, records
 
     def measure(self, delay, recall, runs):
-        opened, searched, asked, others, explained = [], [], [], 0, []
+        opened, searched, asked, plain, others, explained = [], [], [], [], 0, []
         for number in range(runs):
             result, seen, busy = self.search(number, recall)
             told = result["explain"]
@@ -85,24 +90,28 @@ class Kedge:
             opened.append(told["open_seconds"])
             searched.append(told["search_seconds"])
             asked.append(sum(seen.values()))
+            plain.append(told["requests"])
             others = max(others, busy)
         count = [one["bytes"] for one in explained]
         hedges = sum(one["hedges"] for one in explained)
         return {"runs": runs, "others": others, "open": times(opened), "search": times(searched),
                 "both": times([a + b for a, b in zip(opened, searched)]),
                 "requests": {"p50": sorted(asked)[runs // 2], "most": max(asked)}, "hedges": round(hedges / runs, 2),
-                "rounds_open": explained[-1]["rounds_index"],
-                "rounds_search": max(one["rounds_search"] for one in explained),
+                "without_hedges": {"p50": sorted(plain)[runs // 2], "most": max(plain)},
+                "rounds": round(sum(one["rounds_search"] for one in explained) / runs, 2),
                 "bytes": {"p50": sorted(count)[runs // 2], "most": max(count)}}
 
 
-def add_models(row, shape, delay):
-    """Beside the measured times what the model says of the search alone, and with its opening."""
-    opening, search = shape["rounds"][:row["rounds_open"]], shape["rounds"][row["rounds_open"]:]
-    count = row["bytes"]["p50"]
-    row["model_search"] = modelled(delay, search, count - shape["open_bytes"], BANDWIDTH)
-    row["model_both"] = modelled(delay, opening + search, count, BANDWIDTH)
-    return row
+def shapes_of(index, recall, count):
+    """Of so many searches the requests of the rounds after opening, and their bytes; of the first all records too."""
+    shapes, first = [], None
+    for number in range(count):
+        rounds, records = index.shape_of(number, recall)
+        opening = sum(rounds[:OPENING])
+        opened = sum(one["bytes"] for one in records[:opening])
+        shapes.append((rounds[OPENING:], sum(one["bytes"] for one in records) - opened))
+        first = first or {"opening": opening, "open_bytes": opened, "records": records}
+    return shapes, first
 
 
 def of_kedge(server, environment, folder, scratch, goal, quick):
@@ -115,11 +124,10 @@ def of_kedge(server, environment, folder, scratch, goal, quick):
         say(f"bench: {folder.name}: kedge, {delay}")
         server.change(latency=delay, shared_bandwidth=BANDWIDTH)
         if delay.startswith("constant"):
-            rounds, records = index.rounds_of(0, asked)
-            opened = sum(one["bytes"] for one in records[:sum(rounds[:2])])
-            out["shape"] = {"rounds": rounds, "open_bytes": opened}
-            out["records"] = records
-        out["delays"][delay] = add_models(index.measure(delay, asked, 10 if quick else 100), out["shape"], delay)
+            out["shapes"], first = shapes_of(index, asked, 5 if quick else 40)
+            out.update(first)
+        row = index.measure(delay, asked, 10 if quick else 100)
+        out["delays"][delay] = {**row, "model": modelled(delay, out["shapes"], BANDWIDTH)}
     server.change(latency="", shared_bandwidth=0)
     return out
 

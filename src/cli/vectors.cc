@@ -130,6 +130,8 @@ std::vector<Option> bench_options(BenchFlags* f) {
                    number_into(&f->request.list_rows)),
       plain_option("batch", "NUMBER", "rows a commit of the build, instead of as many as fit",
                    number_into(&f->request.batch, UINT32_MAX)),
+      plain_option("memory", "SIZE", "limit of the build (default: 512MiB)",
+                   size_into(&f->request.memory_bytes)),
       plain_option("seconds", "SECONDS", "for each setting, at least one pass over the queries",
                    seconds_into(&f->request.seconds_a_point)),
       make_switch("json", "print JSON, every setting", into(&f->json), false)};
@@ -247,7 +249,6 @@ Command bench_ann_command() {
       }
     }
     request->k = flags->k;
-    request->memory_bytes = session.settings().memory_bytes;
     request->on_progress = [&](const std::string& what) { session.note(what); };
     const Result<AnnBenchResult> result = bench_ann(*request);
     if (!result.ok()) return result.error();
