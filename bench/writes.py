@@ -21,8 +21,9 @@ from pathlib import Path
 from main import noisy
 from parts import ann_runs, ann_sets, peer, writes_report
 from parts.cold_model import percentile
+from parts.cold_runs import uncached
 from parts.process import KEDGE, clean_environment, machine, run, say
-from parts.s3_place import Emulator, environment_on, kedge, newest_record, records_since, requests, requests_since
+from parts.s3_place import Emulator, kedge, newest_record, records_since, requests, requests_since
 
 BUCKET, ROWS, TURNS, APPENDED = "writes", 1_000_000, 5, 1_000
 COMMITS = (1, 10, 100, 1_000)  # of one row, beside the index, in all
@@ -61,7 +62,7 @@ def small_writes(environment, folder, scratch):
     chance = random.Random(7)
     out = {}
     with Emulator() as server:
-        environment = {**environment_on(server, environment), "KEDGE_DISK_CACHE": "off"}
+        environment = uncached(server, environment)
         server.client().create_bucket(Bucket=BUCKET)
         described = ann_sets.read(folder)
         say(f"bench: an index of {described['rows']:,} rows")

@@ -25,15 +25,16 @@ class Goal(NamedTuple):
 GOALS = {"text1m": Goal(0.90, 96, 16), "sentences": Goal(0.95, 48, 4)}
 
 
-def wider(environment, bucket_server):
-    return {**environment_on(bucket_server, environment), "KEDGE_DISK_CACHE": "off"}
+def uncached(server, environment):
+    """Of a program that sees this server, and keeps nothing on the disk."""
+    return {**environment_on(server, environment), "KEDGE_DISK_CACHE": "off"}
 
 
 class Kedge:
     """One set in an index on the server."""
 
     def __init__(self, server, environment, folder, scratch):
-        self.server, self.environment, self.folder = server, wider(environment, server), folder
+        self.server, self.environment, self.folder = server, uncached(server, environment), folder
         self.index, self.scratch = f"s3://{BUCKET}/{folder.name}", scratch
         self.questions = cold_files.rows_of(folder / "query.fvecs", "f", 200)
         self.truth = cold_files.rows_of(folder / "truth.ivecs", "i", 200)
@@ -138,7 +139,7 @@ def call_lance(python, environment, *words):
 
 
 def of_lance(server, python, environment, folder, goal, quick):
-    environment = {**wider(environment, server), **{name: value for name, value in ann_sets.environment().items()
+    environment = {**uncached(server, environment), **{name: value for name, value in ann_sets.environment().items()
                                                     if name.startswith("PYTHON")}, "LANCE_LOG": "error", "RUST_LOG": "error"}
     bucket = f"{BUCKET}-lance-{folder.name}"
     server.client().create_bucket(Bucket=bucket)
@@ -164,14 +165,16 @@ def of_lance(server, python, environment, folder, goal, quick):
                 one = call_lance(python, {**environment, **extra}, "search", folder, bucket, setting["probes"],
                                  setting["refine"], number, 1)
                 seen = sum(requests_since(server, before).values())
-                out["records"] = records_since(server, mark, bucket)
+                told = records_since(server, mark, bucket)
+                if delay == DELAYS[0]:
+                    out["records"] = told
                 firsts.append(one["open_seconds"] + one["search_seconds"][0])
             one = call_lance(python, {**environment, **extra}, "search", folder, bucket, setting["probes"],
                              setting["refine"], 0, 4 if quick else 12)
             laters += one["search_seconds"][1:]
             out["delays"][delay][threads or "default"] = {
                 "runs": runs, "first": times(firsts), "later": times(laters), "requests": seen,
-                "bytes": sum(record["bytes"] for record in out["records"])}
+                "bytes": sum(record["bytes"] for record in told)}
     server.change(latency="", shared_bandwidth=0)
     return out
 

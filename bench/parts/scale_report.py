@@ -6,7 +6,7 @@ from parts.ann_front import at_recall
 from parts.ann_table import points_of, shown
 from parts.table import table
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 440, 80, 250, 44, 56
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 440, 80, 270, 44, 56
 COLOURS = ("#e4572e", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b")
 
 

@@ -157,7 +157,8 @@ void Server::handle(HttpExchange& exchange) {
     return;
   }
   const std::uint64_t bytes_in = exchange.request().body.size();
-  Visit one{exchange, std::make_shared<S3Request>(), {}, live(), options_.clock->monotonic()};
+  // Records have real times: the clock of the options may be set while an answer is on its way.
+  Visit one{exchange, std::make_shared<S3Request>(), {}, live(), system_clock().monotonic()};
   const auto refusal = parse_request(std::move(exchange.request()), domains_, *one.request);
   const S3Request& request = *one.request;
   if (refusal) {
@@ -365,7 +366,7 @@ void Server::record(const Visit& visit, std::uint64_t bytes_in, bool whole) {
                       request.key, std::string(request.header("range")), visit.caller.access_key_id,
                       whole ? visit.reply.status : 0,
                       whole && request.http.method != "HEAD" ? visit.reply.length : 0, visit.began,
-                      options_.clock->monotonic()});
+                      system_clock().monotonic()});
 }
 
 }  // namespace kedge::emulator

@@ -91,7 +91,7 @@ struct Record {
   std::string access_key_id;  // "": not signed, or not believed
   int status = 0;             // 0: no answer
   std::uint64_t bytes = 0;    // of the answer's body
-  Duration began{0};          // by the emulator's monotonic clock
+  Duration began{0};          // by a monotonic clock of the machine
   Duration ended{0};
 };
 

@@ -81,7 +81,7 @@ def test_generations_pins_and_the_end_of_an_index(bucket):
 
 
 def test_wrong_use_says_what_to_do(bucket):
-    for arguments, said in ((["serch", "x"], b"kedge search"), (["search"], b"missing WORDS"),
+    for arguments, said in ((["serch", "x"], b"kedge search"), (["search"], b"--vector"),
                             (["search", "x", "--grup", "chunk"], b"--group"), (["sync", "s3://b/p"], b"--index")):
         done = bucket.run(*arguments, code=2)
         assert said in done.stderr, (arguments, done.stderr)
