@@ -27,13 +27,9 @@ Status check_tags_error(const Error& error) {
 
 Metadata texts_as_metadata(const std::vector<std::pair<std::string, std::string>>& texts) {
   Metadata out;
-  std::size_t bytes = 0;
   for (const auto& [name, value] : texts) {
     if (name.size() > kMaxMetadataText || value.size() > kMaxMetadataText) continue;
-    if (name.starts_with(kReservedMetadata)) continue;
-    bytes += name.size() + value.size();
-    if (out.size() == kMaxMetadata || bytes > kMaxMetadataBytes) break;
-    out.emplace_back(name, value);
+    if (!name.starts_with(kReservedMetadata)) out.emplace_back(name, value);
   }
   return out;
 }

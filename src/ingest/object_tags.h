@@ -19,8 +19,8 @@ std::string tags_version(const ObjectTags& tags);
 // store has none, or does not show them), with what to do.
 Status check_tags_error(const Error& error);
 
-// Texts by name, as a store has them, as far as a row has room: up to the first that passes a limit
-// of all together. Names that are Kedge's own are left out.
+// Texts by name, as a store has them, without those that are too long for a row, or whose names are
+// Kedge's own. How many a row has room for is merge_metadata()'s to say.
 Metadata texts_as_metadata(const std::vector<std::pair<std::string, std::string>>& texts);
 
 }  // namespace kedge
