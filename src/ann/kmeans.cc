@@ -29,8 +29,7 @@ Centroids split(const Rows& rows, std::span<const std::uint32_t> members, std::s
   for (std::size_t i = 0; i < members.size(); i += step) {
     some.push_back(rows.index == nullptr ? members[i] : rows.index[members[i]]);
   }
-  return kmeans({rows.values, some.data(), some.size(), rows.padded},
-                {.clusters = pieces, .iterations = 4, .seed = seed, .even = false},
+  return kmeans(rows.only(some), {.clusters = pieces, .iterations = 4, .seed = seed, .even = false},
                 inline_executor());
 }
 
@@ -47,7 +46,7 @@ Centroids pick_start(const Rows& rows, std::size_t clusters, Random& random) {
   Centroids start(clusters, rows.padded);
   for (std::size_t i = 0; i < clusters; ++i) {
     std::swap(order[i], order[i + random.below(rows.count - i)]);
-    std::memcpy(start.row(i), rows.row(order[i]), rows.padded * sizeof(float));
+    rows.copy(order[i], start.row(i));
   }
   start.measure();
   return start;
@@ -55,12 +54,36 @@ Centroids pick_start(const Rows& rows, std::size_t clusters, Random& random) {
 
 }  // namespace
 
-const float* Rows::block(std::size_t begin, std::size_t rows, float* scratch) const {
-  if (index == nullptr) return row(begin);
-  for (std::size_t i = 0; i < rows; ++i) {
-    std::memcpy(scratch + i * padded, row(begin + i), padded * sizeof(float));
+std::span<const std::byte> Rows::bytes(std::size_t i) const {
+  return halves != nullptr ? std::as_bytes(std::span(halves + at(i), padded))
+                           : std::as_bytes(std::span(values + at(i), padded));
+}
+
+void Rows::copy(std::size_t i, float* out) const {
+  if (halves != nullptr) {
+    kernels().f16_to_f32(halves + at(i), out, padded);
+  } else {
+    std::memcpy(out, values + at(i), padded * sizeof(float));
   }
+}
+
+const float* Rows::block(std::size_t begin, std::size_t rows, float* scratch) const {
+  if (!scattered()) return values + at(begin);
+  for (std::size_t i = 0; i < rows; ++i) copy(begin + i, scratch + i * padded);
   return scratch;
+}
+
+Rows Rows::part(std::size_t begin, std::size_t rows) const {
+  Rows out = *this;
+  out.count = rows;
+  if (index != nullptr) {
+    out.index += begin;
+  } else if (halves != nullptr) {
+    out.halves += begin * padded;
+  } else {
+    out.values += begin * padded;
+  }
+  return out;
 }
 
 Centroids::Centroids(std::size_t count, std::uint32_t padded)
@@ -101,8 +124,12 @@ void recentre(const Rows& rows, const Members& members, Centroids& centroids, Ex
     if (count == 0) return;
     float* mean = centroids.row(c);
     std::fill(mean, mean + rows.padded, 0.0F);
+    std::vector<float> row(rows.halves != nullptr ? rows.padded : 0);
     for (std::size_t i = members.begin[c]; i < members.begin[c + 1]; ++i) {
-      add_to(mean, rows.row(members.rows[i]), rows.padded);
+      const std::size_t member = members.rows[i];
+      if (rows.halves != nullptr) rows.copy(member, row.data());
+      add_to(mean, rows.halves != nullptr ? row.data() : rows.values + rows.at(member),
+             rows.padded);
     }
     kernels().scale(mean, 1 / static_cast<float>(count), rows.padded);
     centroids.measure(c);

@@ -12,22 +12,35 @@
 
 namespace kedge {
 
-// Borrowed rows of `padded` floats: `values` whole, or those that `index` names, in its order.
+// Borrowed rows of `padded` values, as floats or as halves (f16, finite), which take half the
+// memory: all of them, or those that `index` names, in its order.
 struct Rows {
   const float* values = nullptr;
   const std::uint32_t* index = nullptr;  // null: all
   std::size_t count = 0;
   std::uint32_t padded = 0;
+  const std::uint16_t* halves = nullptr;  // in place of `values`
 
-  [[nodiscard]] const float* row(std::size_t i) const {
-    return values + (index == nullptr ? i : index[i]) * std::size_t{padded};
+  static Rows of_halves(const std::uint16_t* halves, std::size_t count, std::uint32_t padded) {
+    return {nullptr, nullptr, count, padded, halves};
   }
-  [[nodiscard]] Rows part(std::size_t begin, std::size_t rows) const {
-    if (index != nullptr) return {values, index + begin, rows, padded};
-    return {values + begin * padded, nullptr, rows, padded};
+  // Where row i begins, in `values` or `halves`.
+  [[nodiscard]] std::size_t at(std::size_t i) const {
+    return (index == nullptr ? i : index[i]) * std::size_t{padded};
   }
+  // Row i as it is kept.
+  [[nodiscard]] std::span<const std::byte> bytes(std::size_t i) const;
+  void copy(std::size_t i, float* out) const;
   // Rows begin .. begin + rows one after the other: where they lie, or copied into `scratch`.
   const float* block(std::size_t begin, std::size_t rows, float* scratch) const;
+  // Whether block() may need its `scratch`.
+  [[nodiscard]] bool scattered() const { return index != nullptr || halves != nullptr; }
+
+  [[nodiscard]] Rows part(std::size_t begin, std::size_t rows) const;
+  // Those that `chosen` names, which are numbers of all rows, whatever `index` is.
+  [[nodiscard]] Rows only(std::span<const std::uint32_t> chosen) const {
+    return {values, chosen.data(), chosen.size(), padded, halves};
+  }
 };
 
 class Centroids {

@@ -1,6 +1,5 @@
 // Which centroid is nearest to each row: |x - c|^2 is least where <x, c> - |c|^2 / 2 is largest.
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -122,8 +121,7 @@ class Beam {
     for (std::size_t begin = 0; begin < wanting.size(); begin += kRowBlock) {
       const std::size_t block = std::min(kRowBlock, wanting.size() - begin);
       for (std::size_t r = 0; r < block; ++r) {
-        std::memcpy(scratch_.data() + r * rows_.padded, rows_.row(wanting[begin + r]),
-                    rows_.padded * sizeof(float));
+        rows_.copy(wanting[begin + r], scratch_.data() + r * rows_.padded);
       }
       for (std::size_t c = groups_.first[group]; c < end; c += kCentroidBlock) {
         const std::size_t width = std::min(kCentroidBlock, end - c);
@@ -155,7 +153,7 @@ void nearest(const Rows& rows, const Centroids& centroids, std::uint32_t* labels
              Executor& executor) {
   executor.parallel_for((rows.count + kTaskRows - 1) / kTaskRows, [&](std::size_t task) {
     AlignedArray<float> products(kRowBlock * std::min(kCentroidBlock, centroids.count()));
-    AlignedArray<float> scratch(rows.index == nullptr ? 0 : kRowBlock * rows.padded);
+    AlignedArray<float> scratch(rows.scattered() ? kRowBlock * rows.padded : 0);
     const std::size_t end = std::min(rows.count, (task + 1) * kTaskRows);
     for (std::size_t begin = task * kTaskRows; begin < end; begin += kRowBlock) {
       const std::size_t block = std::min(kRowBlock, end - begin);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "simd/kernels.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::size_t kChunk = 256;  // leaves a call of the kernel
 constexpr float kMiddle = 127.5F;
+constexpr std::size_t kLanes = 16;
 // Leaves looked at for each one that is wanted, above kExactRanking.
 constexpr std::size_t kOversample = 32;
 constexpr std::size_t kLeastGroups = 8;
@@ -63,24 +65,32 @@ Ranker::Ranker(const Tree& tree)
   for (std::size_t g = 0; g < groups; ++g) add(groups_, tree.parent_f32(g), g);
 }
 
+// Written in lanes, since opening an index waits for it.
 void Ranker::add(Level& level, const float* centroid, std::size_t i) const {
-  float largest = 0;
-  double squared = 0;
-  double centre = 0;
-  for (std::size_t j = 0; j < padded_; ++j) {
-    const float d = centroid[j] - mean_[j];
-    largest = std::max(largest, std::abs(d));
-    squared += double{d} * d;
-    centre += double{d} * mean_[j];
+  static_assert(kLanes == 16);  // rows are padded to 64
+  float largest[kLanes] = {};
+  float squared[kLanes] = {};
+  float centre[kLanes] = {};
+  for (std::size_t j = 0; j < padded_; j += kLanes) {
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const float d = centroid[j + l] - mean_[j + l];
+      const float size = std::abs(d);
+      largest[l] = size > largest[l] ? size : largest[l];
+      squared[l] += d * d;
+      centre[l] += d * mean_[j + l];
+    }
   }
-  level.offset[i] = static_cast<float>(squared);
-  level.centre[i] = static_cast<float>(centre);
-  const float step = largest > 0 ? 2 * largest / 255 : 1;
+  level.offset[i] = std::accumulate(squared, squared + kLanes, 0.0F);
+  level.centre[i] = std::accumulate(centre, centre + kLanes, 0.0F);
+  const float most = *std::max_element(largest, largest + kLanes);
+  const float step = most > 0 ? 2 * most / 255 : 1;
   level.step[i] = step;
+  const float steps = 1 / step;
   std::uint8_t* codes = level.codes.data() + i * padded_;
   for (std::size_t j = 0; j < padded_; ++j) {
-    const float code = std::round((centroid[j] - mean_[j]) / step + kMiddle);
-    codes[j] = static_cast<std::uint8_t>(std::clamp(code, 0.0F, 255.0F));
+    // Not below zero but for rounding, so that the cast rounds to nearest.
+    const auto code = static_cast<int>((centroid[j] - mean_[j]) * steps + (kMiddle + 0.5F));
+    codes[j] = static_cast<std::uint8_t>(std::clamp(code, 0, 255));
   }
 }
 

@@ -61,7 +61,7 @@ TEST(Ranker, NamesTheLeavesThatBruteForceNames) {
       rotation.apply(rows.data() + i * kDimension, rotated.data() + i * kDimension);
     }
     const Tree tree =
-        Tree::train(rotated.data(), made.rows, kDimension,
+        Tree::train({rotated.data(), nullptr, made.rows, kDimension},
                     {.leaf_rows = made.leaf_rows, .rows = made.rows}, inline_executor());
     ASSERT_EQ(tree.leaf_count() > kExactRanking, made.leaf_rows == 4);
     const Ranker ranker(tree);
@@ -88,8 +88,8 @@ TEST(Ranker, NamesTheLeavesThatBruteForceNames) {
 TEST(Ranker, NamesAllWhenAskedForMore) {
   Normal normal(22);
   const std::vector<float> rows = normal.vector(1000 * 64);
-  const Tree tree =
-      Tree::train(rows.data(), 1000, 64, {.leaf_rows = 50, .rows = 1000}, inline_executor());
+  const Tree tree = Tree::train({rows.data(), nullptr, 1000, 64}, {.leaf_rows = 50, .rows = 1000},
+                                inline_executor());
   const Ranker ranker(tree);
   const Rotation rotation(64, 1);
   QueryCodes query(rotation, Metric::kL2);

@@ -37,8 +37,7 @@ Distinct distinct_rows(const Rows& sample, std::size_t heavy_count, Executor& ex
   executor.parallel_for((sample.count + 4095) / 4096, [&](std::size_t task) {
     const std::size_t end = std::min(sample.count, (task + 1) * 4096);
     for (std::size_t i = task * 4096; i < end; ++i) {
-      const auto* bytes = reinterpret_cast<const std::byte*>(sample.row(i));
-      hashed[i] = {xxh3_128({bytes, sample.padded * sizeof(float)}), static_cast<std::uint32_t>(i)};
+      hashed[i] = {xxh3_128(sample.bytes(i)), static_cast<std::uint32_t>(i)};
     }
   });
   std::sort(hashed.begin(), hashed.end(), [](const Hashed& a, const Hashed& b) {
@@ -96,8 +95,8 @@ Centroids two_levels(const Rows& rows, std::size_t leaves, std::uint64_t seed, E
   const std::vector<std::size_t> share = shares(members, leaves);
   std::vector<Centroids> parts(top.count());
   executor.parallel_for(top.count(), [&](std::size_t t) {
-    const Rows mine{rows.values, members.rows.data() + members.begin[t], members.count(t),
-                    rows.padded};
+    const Rows mine =
+        rows.only(std::span(members.rows).subspan(members.begin[t], members.count(t)));
     parts[t] = kmeans(mine, {.clusters = share[t], .iterations = 5, .seed = seed + 1 + t},
                       inline_executor());
   });
@@ -138,14 +137,14 @@ Centroids settle(const Rows& rows, Centroids leaves, std::uint64_t seed, Executo
 
 }  // namespace
 
-Tree Tree::train(const float* sample, std::size_t n, std::uint32_t padded,
-                 const TreeOptions& options, Executor& executor) {
+Tree Tree::train(const Rows& sample, const TreeOptions& options, Executor& executor) {
+  const std::size_t n = sample.count;
+  const std::uint32_t padded = sample.padded;
   const std::size_t wanted = wanted_leaves(options);
-  const Rows rows{sample, nullptr, n, padded};
   const std::size_t heavy_count = std::max<std::size_t>((n + wanted - 1) / wanted, 2);
-  const Distinct distinct = distinct_rows(rows, heavy_count, executor);
+  const Distinct distinct = distinct_rows(sample, heavy_count, executor);
   const std::size_t room = wanted - std::min(wanted, distinct.heavy.size());
-  const Rows light{sample, distinct.rows.data(), distinct.rows.size(), padded};
+  const Rows light = sample.only(distinct.rows);
   Centroids learnt;
   if (light.count > 0 && room > 0) {
     const auto share = static_cast<double>(n - distinct.heavy_rows) / static_cast<double>(n);
@@ -162,8 +161,7 @@ Tree Tree::train(const float* sample, std::size_t n, std::uint32_t padded,
     std::memcpy(leaves.row(0), learnt.row(0), learnt.count() * padded * sizeof(float));
   }
   for (std::size_t i = 0; i < distinct.heavy.size(); ++i) {
-    std::memcpy(leaves.row(learnt.count() + i), rows.row(distinct.heavy[i]),
-                padded * sizeof(float));
+    sample.copy(distinct.heavy[i], leaves.row(learnt.count() + i));
   }
   leaves.measure();
   Groups groups = group(leaves, options.seed, executor);

@@ -26,13 +26,12 @@ struct TreeOptions {
 // Threads: immutable.
 class Tree {
  public:
-  // `sample`: n rows of P values, finite, a fair draw of the index; about 128 a leaf are enough, 30
+  // `sample`: n rows, finite, a fair draw of the index; about 128 a leaf are enough, 30
   // still work. Leaves are about rows / leaf_rows, fewer if the sample has few distinct rows: of
   // equal rows one counts, since no leaf can tell them apart; a row that alone fills a leaf gets
   // one. At least one leaf, at the origin if n is 0. Needs about 40 n bytes beside the sample, and
   // four times the leaves as f32. Deterministic for a seed, with any executor.
-  static Tree train(const float* sample, std::size_t n, std::uint32_t padded,
-                    const TreeOptions& options, Executor& executor);
+  static Tree train(const Rows& sample, const TreeOptions& options, Executor& executor);
   // What centroids() and first_leaf() of a tree gave. An empty `first_leaf` makes groups of
   // neighbours. kCorrupt with the rule that does not hold; NaN and infinities are refused.
   static Result<Tree> from_centroids(std::uint32_t padded, std::vector<std::uint16_t> centroids,

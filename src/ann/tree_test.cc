@@ -67,8 +67,8 @@ TEST(Tree, AssignsTheNearestLeafAndIsBalanced) {
                {"gaussian", normal.vector(kRows * 64)}};
   for (const auto& made : cases) {
     SCOPED_TRACE(made.name);
-    const Tree tree = Tree::train(made.rows.data(), kRows, 64, {.leaf_rows = 100, .rows = kRows},
-                                  inline_executor());
+    const Tree tree = Tree::train({made.rows.data(), nullptr, kRows, 64},
+                                  {.leaf_rows = 100, .rows = kRows}, inline_executor());
     EXPECT_GT(tree.leaf_count(), 180U);
     EXPECT_LE(tree.leaf_count(), 200U);
     std::vector<std::uint32_t> labels(kRows);
@@ -90,8 +90,8 @@ TEST(Tree, IsNearerToItsRowsThanADraw) {
   Normal normal(12);
   constexpr std::size_t kRows = 12'800;
   const std::vector<float> rows = clustered(normal, kRows, 64, 1000, 0.5F);
-  const Tree tree =
-      Tree::train(rows.data(), kRows, 64, {.leaf_rows = 100, .rows = kRows}, inline_executor());
+  const Tree tree = Tree::train({rows.data(), nullptr, kRows, 64},
+                                {.leaf_rows = 100, .rows = kRows}, inline_executor());
   std::vector<std::uint16_t> drawn(std::size_t{tree.leaf_count()} * 64);
   kernels().f32_to_f16(rows.data(), drawn.data(), drawn.size());
   const Tree draw = Tree::from_centroids(64, drawn).value();
@@ -112,14 +112,14 @@ TEST(Tree, IsTheSameForASeedWithAnyExecutor) {
   constexpr std::size_t kRows = 9000;
   const std::vector<float> rows = clustered(normal, kRows, 128, 50, 0.3F);
   const TreeOptions options{.leaf_rows = 90, .rows = kRows, .seed = 3};
-  const Tree one = Tree::train(rows.data(), kRows, 128, options, inline_executor());
+  const Tree one = Tree::train({rows.data(), nullptr, kRows, 128}, options, inline_executor());
   const auto pool = make_thread_pool(4);
-  const Tree two = Tree::train(rows.data(), kRows, 128, options, *pool);
+  const Tree two = Tree::train({rows.data(), nullptr, kRows, 128}, options, *pool);
   EXPECT_TRUE(std::ranges::equal(one.centroids(), two.centroids()));
   EXPECT_TRUE(std::ranges::equal(one.first_leaf(), two.first_leaf()));
   TreeOptions other = options;
   other.seed = 4;
-  const Tree three = Tree::train(rows.data(), kRows, 128, other, *pool);
+  const Tree three = Tree::train({rows.data(), nullptr, kRows, 128}, other, *pool);
   EXPECT_FALSE(std::ranges::equal(one.centroids(), three.centroids()));
   std::vector<std::uint32_t> labels(kRows);
   std::vector<std::uint32_t> parallel(kRows);
@@ -132,8 +132,8 @@ TEST(Tree, IsTheSameForASeedWithAnyExecutor) {
 TEST(Tree, ComesBackFromItsCentroids) {
   Normal normal(14);
   const std::vector<float> rows = normal.vector(5000 * 64, 3);
-  const Tree tree =
-      Tree::train(rows.data(), 5000, 64, {.leaf_rows = 50, .rows = 5000}, inline_executor());
+  const Tree tree = Tree::train({rows.data(), nullptr, 5000, 64}, {.leaf_rows = 50, .rows = 5000},
+                                inline_executor());
   auto back = Tree::from_centroids(64, {tree.centroids().begin(), tree.centroids().end()},
                                    {tree.first_leaf().begin(), tree.first_leaf().end()});
   ASSERT_TRUE(back.ok()) << back.error().message;
@@ -184,8 +184,8 @@ TEST(Tree, EndsOnEqualVectors) {
         const std::uint64_t kind = normal.below(kinds);
         std::copy_n(repeated.data() + kind * 64, 64, rows.data() + i * 64);
       }
-      const Tree tree =
-          Tree::train(rows.data(), kRows, 64, {.leaf_rows = 60, .rows = kRows}, inline_executor());
+      const Tree tree = Tree::train({rows.data(), nullptr, kRows, 64},
+                                    {.leaf_rows = 60, .rows = kRows}, inline_executor());
       EXPECT_GE(tree.leaf_count(), 1U);
       EXPECT_LE(tree.leaf_count(), 100U);
       const Sizes sizes = sizes_of(tree, rows);
@@ -204,15 +204,17 @@ TEST(Tree, EndsOnEqualVectors) {
 TEST(Tree, TakesTheSmallestAndTheLargestInputs) {
   Normal normal(15);
   const std::vector<float> none;
-  const Tree empty = Tree::train(none.data(), 0, 64, {.rows = 1'000'000}, inline_executor());
+  const Tree empty =
+      Tree::train({none.data(), nullptr, 0, 64}, {.rows = 1'000'000}, inline_executor());
   EXPECT_EQ(empty.leaf_count(), 1U);
   const std::vector<float> one = normal.vector(64);
-  EXPECT_EQ(Tree::train(one.data(), 1, 64, {.rows = 1'000'000}, inline_executor()).leaf_count(),
+  EXPECT_EQ(Tree::train({one.data(), nullptr, 1, 64}, {.rows = 1'000'000}, inline_executor())
+                .leaf_count(),
             1U);
   // Centroids stay within f16.
   const std::vector<float> huge = normal.vector(4000 * 64, 1e6F);
-  const Tree tree =
-      Tree::train(huge.data(), 4000, 64, {.leaf_rows = 100, .rows = 4000}, inline_executor());
+  const Tree tree = Tree::train({huge.data(), nullptr, 4000, 64}, {.leaf_rows = 100, .rows = 4000},
+                                inline_executor());
   for (std::uint32_t leaf = 0; leaf < tree.leaf_count(); ++leaf) {
     for (std::uint32_t j = 0; j < 64; ++j) {
       ASSERT_LE(std::abs(tree.centroid_f32(leaf)[j]), 60'000.0F);
@@ -220,11 +222,12 @@ TEST(Tree, TakesTheSmallestAndTheLargestInputs) {
   }
   // A limit on leaves holds, and none means one leaf.
   const std::vector<float> rows = normal.vector(4000 * 64);
-  EXPECT_LE(Tree::train(rows.data(), 4000, 64, {.leaf_rows = 10, .rows = 4000, .max_leaves = 7},
-                        inline_executor())
+  EXPECT_LE(Tree::train({rows.data(), nullptr, 4000, 64},
+                        {.leaf_rows = 10, .rows = 4000, .max_leaves = 7}, inline_executor())
                 .leaf_count(),
             7U);
-  EXPECT_EQ(Tree::train(rows.data(), 4000, 64, {.leaf_rows = 10}, inline_executor()).leaf_count(),
+  EXPECT_EQ(Tree::train({rows.data(), nullptr, 4000, 64}, {.leaf_rows = 10}, inline_executor())
+                .leaf_count(),
             1U);
 }
 
@@ -234,8 +237,8 @@ TEST(Tree, GivesAFrequentRowALeafOfItsOwn) {
   constexpr std::size_t kRows = 4000;
   std::vector<float> rows = normal.vector(kRows * 64);
   for (std::size_t i = 0; i < kRows; i += 2) std::copy_n(rows.data(), 64, rows.data() + i * 64);
-  const Tree tree =
-      Tree::train(rows.data(), kRows, 64, {.leaf_rows = 100, .rows = kRows}, inline_executor());
+  const Tree tree = Tree::train({rows.data(), nullptr, kRows, 64},
+                                {.leaf_rows = 100, .rows = kRows}, inline_executor());
   std::vector<std::uint32_t> labels(kRows);
   tree.assign(rows.data(), kRows, labels.data(), inline_executor());
   EXPECT_LT(distance(tree, rows.data(), labels[0]), 1e-3);
@@ -254,8 +257,8 @@ TEST(Tree, KeepsNearLeavesTogether) {
   for (std::size_t i = 0; i < kRows; ++i) {
     for (std::size_t j = 0; j < 4; ++j) rows[i * 64 + j] = normal();
   }
-  const Tree tree =
-      Tree::train(rows.data(), kRows, 64, {.leaf_rows = 50, .rows = kRows}, inline_executor());
+  const Tree tree = Tree::train({rows.data(), nullptr, kRows, 64}, {.leaf_rows = 50, .rows = kRows},
+                                inline_executor());
   const auto compare = [](std::size_t begin, std::size_t end, const auto& between, double* next,
                           double* any) {
     for (std::size_t i = begin; i + 1 < end; ++i) {
@@ -293,8 +296,8 @@ TEST(Tree, FindsNearlyAlwaysTheNearestOfManyLeaves) {
   Normal normal(17);
   constexpr std::size_t kRows = 12'000;
   const std::vector<float> rows = clustered(normal, kRows, 64, 500, 0.5F);
-  const Tree tree =
-      Tree::train(rows.data(), kRows, 64, {.leaf_rows = 10, .rows = kRows}, inline_executor());
+  const Tree tree = Tree::train({rows.data(), nullptr, kRows, 64}, {.leaf_rows = 10, .rows = kRows},
+                                inline_executor());
   ASSERT_GT(tree.leaf_count(), 2 * kExactAssignment);
   std::vector<std::uint32_t> labels(kRows);
   tree.assign(rows.data(), kRows, labels.data(), inline_executor());

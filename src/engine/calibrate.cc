@@ -75,9 +75,8 @@ void Calibration::add(const float* rows, const std::uint32_t* lists, std::size_t
   }
 }
 
-std::vector<ProbePoint> Calibration::points(const Tree& tree) const {
-  // Of every nearest row, in how many lists a search would have looked before it, its own included.
-  std::vector<std::uint32_t> ranks;
+std::vector<std::uint32_t> Calibration::ranks(const Tree& tree) const {
+  std::vector<std::uint32_t> out;
   std::vector<float> values(tree.leaf_count());
   for (std::size_t q = 0; q < count_; ++q) {
     if (nearest_[q].empty()) continue;
@@ -89,14 +88,26 @@ std::vector<ProbePoint> Calibration::points(const Tree& tree) const {
     }
     for (const Near& near : nearest_[q]) {
       const float own = values[near.list];
-      ranks.push_back(1 +
-                      static_cast<std::uint32_t>(std::count_if(
-                          values.begin(), values.end(), [&](float value) { return value < own; })));
+      const auto before =
+          std::count_if(values.begin(), values.end(), [&](float value) { return value < own; });
+      out.push_back(1 + static_cast<std::uint32_t>(before));
     }
   }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+double Calibration::share_within(const Tree& tree, std::uint32_t probes) const {
+  const std::vector<std::uint32_t> all = ranks(tree);
+  if (all.empty()) return 1;
+  const auto within = std::upper_bound(all.begin(), all.end(), probes) - all.begin();
+  return static_cast<double>(within) / static_cast<double>(all.size());
+}
+
+std::vector<ProbePoint> Calibration::points(const Tree& tree) const {
+  const std::vector<std::uint32_t> ranks = this->ranks(tree);
   std::vector<ProbePoint> out;
   if (ranks.empty()) return out;
-  std::sort(ranks.begin(), ranks.end());
   for (const std::uint32_t target : kTargets) {
     const std::uint32_t rerank = rerank_for(target, padded_);
     // Lists and codes lose rows apart from each other.

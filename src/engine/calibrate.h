@@ -29,6 +29,9 @@ class Calibration {
   void add(const float* rows, const std::uint32_t* lists, std::size_t count, Executor& executor);
   // Empty where there were too few rows.
   [[nodiscard]] std::vector<ProbePoint> points(const Tree& tree) const;
+  // The share, 0 to 1, of the nearest rows that lie in the first `probes` lists; 1 where there were
+  // none.
+  [[nodiscard]] double share_within(const Tree& tree, std::uint32_t probes) const;
 
   static constexpr std::size_t kQuestions = 128;
   static constexpr std::size_t kNearest = 10;
@@ -38,6 +41,8 @@ class Calibration {
     float distance = 0;
     std::uint32_t list = 0;
   };
+  // Of every nearest row, in how many lists a search looks until it has it; in order.
+  [[nodiscard]] std::vector<std::uint32_t> ranks(const Tree& tree) const;
 
   std::vector<float> questions_;
   std::uint32_t padded_;

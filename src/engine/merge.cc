@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/memory.h"
 #include "base/strings.h"
 #include "engine/index_impl.h"
 #include "engine/merge_plan.h"
@@ -13,6 +14,9 @@
 
 namespace kedge {
 namespace {
+
+constexpr std::uint32_t kPromised = 950;  // recall in thousandths, one of those that are calibrated
+constexpr double kLeast = 0.9;
 
 class Merge {
  public:
@@ -25,13 +29,15 @@ class Merge {
         progress_(progress) {}
 
   Status build() {
+    release_free_memory();
     KEDGE_TRY(choose_tree());
+    release_free_memory();
     rebuild_.emplace(index_, snapshot_, plan_.inputs, tree_, deadline_);
-    if (trained_.calibration != nullptr) rebuild_->set_calibration(trained_.calibration.get());
+    rebuild_->set_calibration(calibration_.get());
     rebuild_->set_progress(&progress_);
     KEDGE_TRY(rebuild_->run());
     if (!rebuild_->has_segment()) return {};
-    if (trained_.calibration != nullptr) points_ = trained_.calibration->points(tree_->tree);
+    if (calibration_ != nullptr) take_points();
     const SegmentEntry& entry = rebuild_->entry();
     const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
     Bytes directory(extent.size);
@@ -60,6 +66,9 @@ class Merge {
 
   // Whether the merge ended because somebody else changed what it was of.
   [[nodiscard]] bool gave_up() const { return gave_up_; }
+  // Whether the data has left the tree that the segment stands on: where the tree's own points find
+  // kLeast of the nearest rows they say they find kPromised.
+  [[nodiscard]] bool left_tree() const { return left_tree_; }
 
  private:
   Status choose_tree() {
@@ -71,13 +80,44 @@ class Merge {
       // One that is damaged is replaced.
       if (tree_ == nullptr) plan_.target = MergePlan::Target::kNewTree;
     }
-    if (plan_.target != MergePlan::Target::kNewTree) return {};
     std::vector<SegmentPtr> segments;
     std::copy_if(plan_.inputs.begin(), plan_.inputs.end(), std::back_inserter(segments), has_rows);
     if (segments.empty()) return {};
-    trained_ = KEDGE_TRY(train_tree(index_, *snapshot_, segments, deadline_));
-    tree_ = trained_.tree;
+    if (plan_.target == MergePlan::Target::kNewTree) {
+      trained_ = KEDGE_TRY(train_tree(index_, *snapshot_, segments, deadline_));
+      tree_ = trained_.tree;
+      calibration_ = std::move(trained_.calibration);
+    } else if (tree_ != nullptr && has_most_rows()) {
+      calibration_ = KEDGE_TRY(sample_questions(index_, *snapshot_, segments, deadline_));
+    }
     return {};
+  }
+
+  // Whether what a search finds among the inputs tells of all of their space: of fewer rows the
+  // nearest are farther away, and in more lists.
+  [[nodiscard]] bool has_most_rows() const {
+    std::uint64_t mine = 0;
+    std::uint64_t all = 0;
+    for (const SegmentPtr& input : plan_.inputs) mine += input->entry().rows;
+    for (const SegmentPtr& segment : snapshot_->segments()) {
+      if (segment->entry().space == plan_.inputs.front()->entry().space)
+        all += segment->entry().rows;
+    }
+    return 2 * mine > all;
+  }
+
+  // How many lists hold how much of the nearest, as it is now.
+  void take_points() {
+    points_ = calibration_->points(tree_->tree);
+    if (trained_.tree != nullptr) return;
+    const TreeEntry* known = snapshot_->state().tree(tree_->entry.id);
+    if (known == nullptr) return;
+    for (const ProbePoint& point : known->points) {
+      if (point.recall == kPromised)
+        left_tree_ = calibration_->share_within(tree_->tree, point.probes) < kLeast;
+    }
+    // A new tree comes with points of its own.
+    if (left_tree_) points_.clear();
   }
 
   // Before the commit, since what is large takes its time.
@@ -96,6 +136,9 @@ class Merge {
     std::vector<PutRequest> requests;
     for (std::size_t i = 0; i < files.size(); ++i)
       requests.push_back({.key = keys[i], .body = files[i].second});
+    requests.front().taken = [this](std::uint64_t offset, std::uint64_t size) {
+      rebuild_->file().let_go(offset, size);
+    };
     for (const Result<Written>& written : index_.log().store().put(requests, deadline_)) {
       if (!written.ok()) return written.error();
     }
@@ -120,7 +163,11 @@ class Merge {
   // The tree of the new segment is named first; of older ones the newest that a segment still
   // stands on.
   Status name_tree(IndexState& state) {
-    if (state.tree(tree_->entry.id) != nullptr) return {};
+    for (TreeEntry& known : state.trees) {
+      if (known.id != tree_->entry.id) continue;
+      if (!points_.empty()) known.points = points_;
+      return {};
+    }
     if (trained_.tree == nullptr) {
       gave_up_ = true;
       return {Code::kConflict, "the tree of this merge was replaced"};
@@ -144,11 +191,13 @@ class Merge {
   const RowsProgress& progress_;
   OpenTreePtr tree_;
   TrainedTree trained_;
+  std::unique_ptr<Calibration> calibration_;
   std::optional<Rebuild> rebuild_;
   std::vector<ProbePoint> points_;
   SegmentFilePtr file_;
   std::vector<Upload> uploaded_;
   bool gave_up_ = false;
+  bool left_tree_ = false;
 };
 
 }  // namespace
@@ -156,13 +205,16 @@ class Merge {
 Result<bool> IndexImpl::merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,
                               const RowsProgress& progress) {
   if (plan.inputs.empty()) return false;
+  const Id128 space = plan.inputs.front()->entry().space;
   Merge merge(*this, snapshot, std::move(plan), deadline, progress);
   KEDGE_TRY(merge.build());
   CommitOutcome outcome = log_.commit(
       snapshot->head(), [&](const HeadPtr& head) { return merge.rebase(head); }, deadline);
   if (std::holds_alternative<NotCommitted>(outcome) && merge.gave_up()) return false;
   KEDGE_TRY(take(std::move(outcome), {}, deadline));
-  return true;
+  if (!merge.left_tree()) return true;
+  const SnapshotPtr now = KEDGE_TRY(latest(deadline));
+  return this->merge(now, plan_retraining(*now, options_, space), deadline, progress);
 }
 
 Result<bool> IndexImpl::make_room(const SnapshotPtr& base, Deadline deadline) {

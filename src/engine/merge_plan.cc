@@ -94,6 +94,22 @@ bool fits_one(const std::vector<SegmentPtr>& segments, const IndexOptions& optio
   return rows <= options.max_segment_rows && bytes <= options.max_segment_bytes;
 }
 
+// Whether what lives of them is one segment. How many rows the dead objects have is not known: that
+// they have their share of them is right to within a few in a hundred.
+bool fits_one_alive(const std::vector<SegmentPtr>& segments, const IndexOptions& options) {
+  constexpr double kSpare = 1.05;
+  double rows = 0;
+  double bytes = 0;
+  for (const SegmentPtr& segment : segments) {
+    const SegmentEntry& entry = segment->entry();
+    const double live = 1.0 - static_cast<double>(entry.dead_objects()) / entry.objects;
+    rows += kSpare * live * static_cast<double>(weight(entry));
+    bytes += kSpare * live * static_cast<double>(entry.bytes);
+  }
+  return rows <= options.max_segment_rows &&
+         bytes <= static_cast<double>(options.max_segment_bytes);
+}
+
 // Where there are more small segments than there may be, once `coming` more are there.
 MergePlan plan_flat(const Snapshot& snapshot, const OfSpace& space, const IndexOptions& options,
                     std::size_t coming) {
@@ -169,6 +185,14 @@ MergePlan plan_merge(const Snapshot& snapshot, const IndexOptions& options) {
   return {};
 }
 
+MergePlan plan_retraining(const Snapshot& snapshot, const IndexOptions& options, const Id128& id) {
+  for (const OfSpace& space : by_space(snapshot)) {
+    if (space.space == id && fits_one(space.all(), options))
+      return {space.all(), MergePlan::Target::kNewTree};
+  }
+  return {};
+}
+
 MergePlan plan_compaction(const Snapshot& snapshot, const IndexOptions& options, const Id128& id,
                           bool again) {
   for (const OfSpace& space : by_space(snapshot)) {
@@ -181,6 +205,10 @@ MergePlan plan_compaction(const Snapshot& snapshot, const IndexOptions& options,
     const bool done = all.size() == 1 && all.front()->entry().dead_objects() == 0 &&
                       (wants_tree ? fits && !space.listed.empty() : !space.flat.empty());
     if (done && !again) return {};
+    if (!fits_one_alive(all, options)) {
+      return {lightest(all, options, true),
+              tree == nullptr ? MergePlan::Target::kNewTree : MergePlan::Target::kNewestTree};
+    }
     if (!wants_tree) return {all, MergePlan::Target::kOneList};
     return {all, fits && !again ? MergePlan::Target::kNewestTree : MergePlan::Target::kNewTree};
   }

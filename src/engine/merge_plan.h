@@ -25,8 +25,11 @@ MergePlan plan_before_commit(const Snapshot& snapshot, const IndexOptions& optio
                              std::size_t coming);
 // What debt there is, the most urgent first.
 MergePlan plan_merge(const Snapshot& snapshot, const IndexOptions& options);
-// Everything of one space into one segment, on a new tree where that pays; empty where it is one
-// already, without dead objects, on a tree that fits, unless `again`.
+// Everything of one space into one segment, on a new tree; empty where it does not fit one.
+MergePlan plan_retraining(const Snapshot& snapshot, const IndexOptions& options,
+                          const Id128& space);
+// Everything of one space into one segment, or as much as fits one, on a new tree where that pays;
+// empty where it is one already, without dead objects, on a tree that fits, unless `again`.
 MergePlan plan_compaction(const Snapshot& snapshot, const IndexOptions& options, const Id128& space,
                           bool again);
 

@@ -28,7 +28,7 @@ class Rebuild {
   // Inputs are of one space and not damaged. `tree` may be null. All outlive the rebuild.
   Rebuild(IndexImpl& index, SnapshotPtr snapshot, std::vector<SegmentPtr> inputs, OpenTreePtr tree,
           Deadline deadline);
-  // Every encoded row is shown to it. May be null.
+  // Every row is shown to it. May be null.
   void set_calibration(Calibration* calibration) { calibration_ = calibration; }
   // Told of every window of rows. May be null or empty.
   void set_progress(const RowsProgress* progress) { progress_ = progress; }
@@ -65,6 +65,14 @@ class Rebuild {
     std::uint32_t length = 0;
     std::uint64_t begin = 0;
   };
+  static constexpr std::size_t kRowsPerTask = 256;
+  // What of a window of rows that is read is at work, kept for the next one: memory that comes and
+  // goes in large pieces is memory that the process holds twice.
+  struct Window {
+    Bytes kept;
+    std::vector<float> rotated;
+    std::vector<std::uint32_t> lists;
+  };
   struct Batch;  // of rows on their way into the writer
 
   [[nodiscard]] bool copies(std::size_t input) const;
@@ -74,13 +82,14 @@ class Rebuild {
   Status place_rows();
   Status place_listed(std::size_t input);
   Status place_scanned(std::size_t input);
-  Status scan_window(std::size_t input, std::uint32_t begin, std::uint32_t end);
+  Status scan_window(std::size_t input, std::uint32_t begin, std::uint32_t end, Window& window);
   void sort_places();
   Status add_rows(SegmentWriter& writer);
-  Status add_batch(SegmentWriter& writer, std::size_t begin, std::size_t end);
+  Status add_batch(SegmentWriter& writer, Batch& batch);
   Status load_encoded(Batch& batch);
   Status load_copied(Batch& batch);
   Status encode(Batch& batch);
+  void calibrate(Batch& batch);
   Status find_centroid();
   [[nodiscard]] const std::uint16_t* centroid_of(std::uint32_t list) const;
   Status add_chunks(SegmentWriter& writer);
@@ -98,6 +107,7 @@ class Rebuild {
   std::uint32_t dimension_;
   std::uint32_t padded_;
   std::shared_ptr<const Rotation> rotation_;
+  std::uint32_t window_rows_;
   Calibration* calibration_ = nullptr;
   const RowsProgress* progress_ = nullptr;
   std::uint64_t told_ = 0;  // rows placed, and rows written

@@ -99,4 +99,12 @@ Result<ByteView> Scratch::view() {
   return ByteView(static_cast<const std::byte*>(mapped_), size_);
 }
 
+void Scratch::let_go(std::uint64_t offset, std::uint64_t size) {
+  if (mapped_ == nullptr) return;
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t begin = offset / page * page;
+  const std::uint64_t end = std::min(offset + size, mapped_bytes_);
+  if (begin < end) ::madvise(static_cast<std::byte*>(mapped_) + begin, end - begin, MADV_DONTNEED);
+}
+
 }  // namespace kedge

@@ -1,7 +1,7 @@
 // Bytes of a build under way: in memory up to a limit, past that in a temporary file without a
 // name, which is gone with the process however it ends.
 //
-// Threads: one for write(); then any for read() and view().
+// Threads: one for write() and view(); then any for read() and let_go().
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,9 @@ class Scratch final : public SegmentSink {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // All of it, as long as this lives and nothing more is written.
   Result<ByteView> view();
+  // The memory of the pages of view() that lie in these bytes is let go; they are read from the
+  // file again where they are needed again.
+  void let_go(std::uint64_t offset, std::uint64_t size);
 
  private:
   Status move_to_file();

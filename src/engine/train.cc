@@ -5,11 +5,32 @@
 
 #include "base/random.h"
 #include "engine/row_coder.h"
+#include "simd/kernels.h"
 
 namespace kedge {
 namespace {
 
-constexpr std::size_t kBlocksPerRead = 256;
+constexpr std::size_t kBlocksPerRead = 64;
+constexpr std::uint64_t kLeastSample = 16'384;
+constexpr float kLargestValue = 60'000;  // a half ends at 65,504, and a centroid here
+
+std::vector<PageWant> vector_blocks(const std::vector<SegmentPtr>& segments) {
+  std::vector<PageWant> blocks;
+  for (const SegmentPtr& segment : segments) {
+    for (std::size_t b = 0; b < segment->directory().vectors.size(); ++b)
+      blocks.push_back(vectors_want(*segment, b));
+  }
+  return blocks;
+}
+
+// `parts` of them, evenly spread: rows lie by key or by list, and a run of either is no sample.
+std::vector<PageWant> evenly(const std::vector<PageWant>& blocks, std::size_t parts) {
+  parts = std::min(parts, blocks.size());
+  std::vector<PageWant> out;
+  for (std::size_t part = 0; part < parts; ++part)
+    out.push_back(blocks[(2 * part + 1) * blocks.size() / (2 * parts)]);
+  return out;
+}
 
 }  // namespace
 
@@ -29,23 +50,19 @@ Result<TrainedTree> train_tree(IndexImpl& index, const Snapshot& snapshot,
   const std::uint32_t padded = padded_dimension(space.dimension);
   const auto rotation = snapshot.rotation(space.id());
   std::uint64_t rows = 0;
-  std::vector<PageWant> blocks;
-  for (const SegmentPtr& segment : segments) {
-    rows += segment->directory().rows;
-    for (std::size_t b = 0; b < segment->directory().vectors.size(); ++b)
-      blocks.push_back(vectors_want(*segment, b));
-  }
+  for (const SegmentPtr& segment : segments) rows += segment->directory().rows;
   TreeOptions options;
   options.rows = rows;
   options.leaf_rows = index.options().list_rows > 0 ? index.options().list_rows : rows_a_list(rows);
   const std::uint64_t lists = std::max<std::uint64_t>(rows / options.leaf_rows, 1);
-  // Every n-th block: rows lie by key or by list, and a run of either is no sample.
-  const std::uint64_t wanted = std::max<std::uint64_t>(lists * kSampleRowsPerList, 16'384);
-  const std::uint64_t wanted_blocks = (wanted + kVectorBlockRows - 1) / kVectorBlockRows;
-  const std::size_t step = std::max<std::size_t>(blocks.size() / wanted_blocks, 1);
-  std::vector<PageWant> chosen;
-  for (std::size_t b = step / 2; b < blocks.size(); b += step) chosen.push_back(blocks[b]);
-  std::vector<float> sample;
+  const std::uint64_t room =
+      index.options().memory_bytes / 2 / (std::size_t{padded} * sizeof(std::uint16_t));
+  const std::uint64_t wanted =
+      std::max<std::uint64_t>(std::min(lists * kSampleRowsPerList, room), kLeastSample);
+  const std::vector<PageWant> chosen =
+      evenly(vector_blocks(segments), (wanted + kVectorBlockRows - 1) / kVectorBlockRows);
+  std::vector<std::uint16_t> sample;
+  sample.reserve(chosen.size() * kVectorBlockRows * padded);
   for (std::size_t at = 0; at < chosen.size(); at += kBlocksPerRead) {
     const auto some = std::span(chosen).subspan(at, std::min(kBlocksPerRead, chosen.size() - at));
     const std::vector<BlockPtr> read =
@@ -59,13 +76,18 @@ Result<TrainedTree> train_tree(IndexImpl& index, const Snapshot& snapshot,
     sample.resize(end);
     index.environment().executor.parallel_for(read.size(), [&](std::size_t b) {
       RowRotation rotate(space, rotation);
-      for (std::uint32_t r = 0; r < read[b]->vectors.row_count(); ++r)
-        rotate.apply(read[b]->vectors.row(r).values,
-                     sample.data() + begins[b] + std::size_t{r} * padded);
+      std::vector<float> rotated(padded);
+      for (std::uint32_t r = 0; r < read[b]->vectors.row_count(); ++r) {
+        rotate.apply(read[b]->vectors.row(r).values, rotated.data());
+        for (float& value : rotated) value = std::clamp(value, -kLargestValue, kLargestValue);
+        kernels().f32_to_f16(rotated.data(), sample.data() + begins[b] + std::size_t{r} * padded,
+                             padded);
+      }
     });
   }
   const std::size_t count = sample.size() / padded;
-  Tree tree = Tree::train(sample.data(), count, padded, options, index.environment().executor);
+  const Rows all = Rows::of_halves(sample.data(), count, padded);
+  Tree tree = Tree::train(all, options, index.environment().executor);
   TrainedTree out;
   TreeEntry entry;
   entry.id = index.random_id();
@@ -76,14 +98,38 @@ Result<TrainedTree> train_tree(IndexImpl& index, const Snapshot& snapshot,
   entry.bytes = out.file.size();
   out.tree = std::make_shared<const OpenTree>(entry, std::move(tree));
   // Rows of the sample, evenly spread, stand for questions.
-  std::vector<float> questions;
   const std::size_t asked = std::min(Calibration::kQuestions, count);
-  for (std::size_t q = 0; q < asked; ++q) {
-    const float* row = sample.data() + (q * count / asked) * padded;
-    questions.insert(questions.end(), row, row + padded);
-  }
+  std::vector<float> questions(asked * padded);
+  for (std::size_t q = 0; q < asked; ++q)
+    all.copy(q * count / asked, questions.data() + q * padded);
   out.calibration = std::make_unique<Calibration>(std::move(questions), padded, space.metric);
   return out;
+}
+
+Result<std::unique_ptr<Calibration>> sample_questions(IndexImpl& index, const Snapshot& snapshot,
+                                                      const std::vector<SegmentPtr>& segments,
+                                                      Deadline deadline) {
+  const Space& space = *snapshot.space(segments.front()->entry().space);
+  const std::uint32_t padded = padded_dimension(space.dimension);
+  const std::vector<PageWant> chosen = evenly(vector_blocks(segments), Calibration::kQuestions);
+  const std::size_t of_each = (Calibration::kQuestions + chosen.size() - 1) / chosen.size();
+  RowRotation rotate(space, snapshot.rotation(space.id()));
+  std::vector<float> questions;
+  for (std::size_t at = 0; at < chosen.size(); at += kBlocksPerRead) {
+    const auto some = std::span(chosen).subspan(at, std::min(kBlocksPerRead, chosen.size() - at));
+    const std::vector<BlockPtr> read =
+        KEDGE_TRY(index.reader().read_all(*snapshot.head(), some, nullptr, deadline, Keep::kNever));
+    for (const BlockPtr& block : read) {
+      const std::uint32_t rows = block->vectors.row_count();
+      const std::size_t take = std::min<std::size_t>(of_each, rows);
+      for (std::size_t i = 0; i < take; ++i) {
+        questions.resize(questions.size() + padded);
+        rotate.apply(block->vectors.row(static_cast<std::uint32_t>(i * rows / take)).values,
+                     questions.data() + questions.size() - padded);
+      }
+    }
+  }
+  return std::make_unique<Calibration>(std::move(questions), padded, space.metric);
 }
 
 }  // namespace kedge

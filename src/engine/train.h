@@ -16,9 +16,16 @@ struct TrainedTree {
 };
 
 // Reads the vectors of a systematic sample of the rows of `segments`, which are of one space, not
-// damaged, and have rows.
+// damaged, and have rows: kSampleRowsPerList a list, fewer where they would take more than half
+// of IndexOptions::memory_bytes, as f16.
 Result<TrainedTree> train_tree(IndexImpl& index, const Snapshot& snapshot,
                                const std::vector<SegmentPtr>& segments, Deadline deadline);
+
+// Rows of `segments`, which are as above, that stand for questions: evenly spread, at most
+// Calibration::kQuestions.
+Result<std::unique_ptr<Calibration>> sample_questions(IndexImpl& index, const Snapshot& snapshot,
+                                                      const std::vector<SegmentPtr>& segments,
+                                                      Deadline deadline);
 
 // Rows a list of a tree for so many rows.
 std::uint32_t rows_a_list(std::uint64_t rows);

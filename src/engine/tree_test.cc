@@ -255,6 +255,37 @@ TEST_F(Trees, ANewTreeWhereRowsCrowd) {
   EXPECT_GE(recall(*index_, like), 0.92);
 }
 
+// Rows of another kind, as many as before and spread as evenly: no list is crowded, but the lists
+// of the old tree say nothing of which of the new rows are near. What a merge of most rows finds
+// shows it.
+TEST_F(Trees, ANewTreeWhereTheDataHasLeft) {
+  put(0, 2000);
+  must(index_->compact(false, world_.soon()));
+  const TreeEntry first = index_->current()->state().trees.at(0);
+  put(2000, 600);
+  must(index_->compact(false, world_.soon()));
+  const TreeEntry same = index_->current()->state().trees.at(0);
+  EXPECT_EQ(same.id, first.id) << "they lie as those before";
+  EXPECT_NE(same.points, first.points) << "lists and recall are measured again";
+  centres_.assign(2000, std::vector<float>(kDimension));
+  for (std::vector<float>& centre : centres_) {
+    for (float& value : centre) value = static_cast<float>(world_.random.unit() * 8 - 4);
+  }
+  put(2600, 1400);
+  must(index_->compact(false, world_.soon()));
+  const IndexState& state = index_->current()->state();
+  ASSERT_EQ(state.trees.size(), 1U);
+  EXPECT_NE(state.trees[0].id, first.id);
+  EXPECT_EQ(state.trees[0].rows, 4000U);
+  // Rows that are near to nothing are found in more lists, and a search is told so.
+  const auto share = [](const TreeEntry& tree) {
+    const auto at95 = std::find_if(tree.points.begin(), tree.points.end(),
+                                   [](const ProbePoint& point) { return point.recall == 950; });
+    return static_cast<double>(at95->probes) / tree.leaves;
+  };
+  EXPECT_GT(share(state.trees[0]), 2 * share(same));
+}
+
 // After many small commits and a compaction everything is as after one build.
 TEST_F(Trees, CompactionIsAsGoodAsOneBuild) {
   for (std::size_t i = 0; i < 60; ++i) put(i * 40, 40);

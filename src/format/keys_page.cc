@@ -70,7 +70,8 @@ std::size_t keys_page_of(const Id128& key_hash, std::size_t page_count) {
   return top_bits(key_hash.bytes, static_cast<unsigned>(std::countr_zero(page_count)));
 }
 
-Bytes encode_keys_plane(std::span<const Id128> hashes, std::vector<std::uint32_t>& sizes) {
+Status encode_keys_pages(std::span<const Id128> hashes,
+                         const std::function<Status(const Bytes& page)>& take) {
   std::vector<std::uint32_t> order(hashes.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
@@ -79,11 +80,10 @@ Bytes encode_keys_plane(std::span<const Id128> hashes, std::vector<std::uint32_t
   });
   const std::vector<std::size_t> loads = choose_pages(hashes);
   const auto bits = static_cast<std::uint16_t>(std::countr_zero(loads.size()));
-  ByteWriter out;
-  out.reserve(loads.size() * kKeysPageBytes);
   std::size_t next = 0;
   for (std::size_t page = 0; page < loads.size(); ++page) {
-    const std::size_t begin = out.size();
+    ByteWriter out;
+    out.reserve(kKeysPageBytes);
     put_page_header(out, kMagic,
                     {.bits = bits,
                      .count = static_cast<std::uint32_t>(loads[page]),
@@ -93,9 +93,9 @@ Bytes encode_keys_plane(std::span<const Id128> hashes, std::vector<std::uint32_t
       out.put(order[next]);
     }
     out.align(kKeysPageBytes);
-    sizes.push_back(static_cast<std::uint32_t>(out.size() - begin));
+    KEDGE_TRY(take(std::move(out).take()));
   }
-  return std::move(out).take();
+  return {};
 }
 
 Result<std::vector<std::uint32_t>> find_in_keys_page(ByteView bytes, const Id128& key_hash,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -18,9 +19,10 @@ Bytes encode_docs_page(std::uint32_t first_object, std::span<const DocsEntry> en
 // Preconditions: 1 to kTextPageChunks entries that check_chunk() accepts.
 Bytes encode_text_page(std::uint32_t first_chunk, std::span<const TextEntry> entries);
 
-// Every keys page of a segment, one after the other; the sizes of each are put into `sizes`.
+// Every keys page of a segment is given to `take`, one after the other, until it fails.
 // Precondition: hashes[n] is that of object n; at least one.
-Bytes encode_keys_plane(std::span<const Id128> hashes, std::vector<std::uint32_t>& sizes);
+Status encode_keys_pages(std::span<const Id128> hashes,
+                         const std::function<Status(const Bytes& page)>& take);
 
 // Precondition: 1 to kVectorBlockRows rows of `dimension` halves.
 Bytes encode_vector_block(std::uint32_t first_row, std::uint32_t dimension,

@@ -94,18 +94,9 @@ Status SegmentWriter::end_objects() {
   if (!directory_.keys.empty()) return {};
   KEDGE_CHECK(directory_.objects > 0);
   KEDGE_TRY(end_docs_page());
-  std::vector<std::uint32_t> sizes;
-  const Bytes keys = encode_keys_plane(hashes_, sizes);
+  KEDGE_TRY(encode_keys_pages(hashes_,
+                              [this](const Bytes& page) { return append(directory_.keys, page); }));
   hashes_ = {};
-  std::size_t at = 0;
-  for (const std::uint32_t size : sizes) {
-    const ByteView page = ByteView(keys).subspan(at, size);
-    directory_.keys.push_back({.offset = end_ + at, .size = size, .crc = crc32c(page)});
-    at += size;
-  }
-  const std::uint64_t offset = end_;
-  end_ += keys.size();
-  KEDGE_TRY(sink_.write(offset, keys));
   return put_attributes();
 }
 

@@ -36,7 +36,7 @@ class MemorySink final : public SegmentSink {
 // Calls, in order: add_object() for every object in key order; begin_rows(); for every list with
 // rows begin_list() and add_row() for each of its rows; add_chunk() for every chunk in order of
 // object; finish(). Memory: 16 bytes an object, the run of codes of one list, and one page of each
-// plane; the directory, about 80 bytes for 128 objects and 4 for 32 rows. Until begin_rows() also
+// plane; the directory, about 80 bytes for 128 objects and 4 for 32 rows. Until end_objects() also
 // the attributes of every object, up to `attributes_bytes` and their pages once more: where they
 // pass that, the segment gets no attributes plane, and filters read its docs pages.
 class SegmentWriter {
@@ -52,6 +52,9 @@ class SegmentWriter {
   Status add_object(ObjectRow row, std::uint32_t chunk_count);
   [[nodiscard]] std::uint32_t objects() const { return directory_.objects; }
   [[nodiscard]] std::uint32_t rows() const { return directory_.rows; }
+  // No object comes any more; begin_rows() and finish() do it too. Lets go of the attributes.
+  // Precondition: at least one object.
+  Status end_objects();
   // How many rows each list has; together rows(). One list: rows come in order of object and chunk.
   // kInvalid: a list whose run of codes would pass 4 GiB. Without rows there are no lists, whatever
   // is said.
@@ -69,7 +72,6 @@ class SegmentWriter {
  private:
   Status append(std::vector<PageRef>& pages, const Bytes& page);
   Status end_docs_page();
-  Status end_objects();
   Status put_attributes();
   Status end_list();
   Status end_refine_block();

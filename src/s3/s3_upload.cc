@@ -15,6 +15,8 @@ namespace kedge {
 namespace {
 
 constexpr std::uint64_t kMebibyte = 1ULL << 20;
+// Of the parts of one upload that are sent side by side.
+constexpr std::uint64_t kPartsInFlightBytes = 64 * kMebibyte;
 // Deletes that did not fit into XML are sent side by side, so many at a time.
 constexpr std::size_t kSingleDeletes = 64;
 
@@ -70,21 +72,31 @@ class Upload {
     return {};
   }
 
+  // Some at a time, since the body may be larger than memory.
   Status send_parts() {
     const std::uint64_t size = part_bytes(request_.body.size());
+    const std::uint64_t window = size * std::max<std::uint64_t>(kPartsInFlightBytes / size, 1);
+    for (std::uint64_t at = 0; at < request_.body.size(); at += window) {
+      const std::uint64_t end = std::min<std::uint64_t>(at + window, request_.body.size());
+      KEDGE_TRY(send_parts(at, end, size));
+      if (request_.taken) request_.taken(at, end - at);
+    }
+    return {};
+  }
+
+  Status send_parts(std::uint64_t begin, std::uint64_t end, std::uint64_t size) {
     std::vector<S3Call> calls;
-    for (std::uint64_t at = 0; at < request_.body.size(); at += size) {
+    for (std::uint64_t at = begin; at < end; at += size) {
       S3Call call;
       call.method = "PUT";
       call.key = request_.key;
-      call.query = {{"partNumber", std::to_string(calls.size() + 1)}, {"uploadId", id_}};
-      call.body =
-          request_.body.subspan(at, std::min<std::uint64_t>(size, request_.body.size() - at));
+      call.query = {{"partNumber", std::to_string(tags_.size() + calls.size() + 1)},
+                    {"uploadId", id_}};
+      call.body = request_.body.subspan(at, std::min(size, end - at));
       call.is_write = true;
       calls.push_back(std::move(call));
     }
-    const std::vector<S3Outcome> outcomes = client_.send(calls, deadline_);
-    for (const S3Outcome& outcome : outcomes) {
+    for (const S3Outcome& outcome : client_.send(calls, deadline_)) {
       if (!outcome.ok()) return outcome.refusal.error;
       tags_.push_back(tag_of_etag(outcome.answer->response.header("etag")));
       if (tags_.back().empty())

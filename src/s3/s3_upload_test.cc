@@ -1,6 +1,7 @@
 // Uploads, deletes and sweeps against scripted answers.
 #include "s3/s3_upload.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -84,15 +85,28 @@ class S3UploadTest : public S3StoreTest {
   Result<HttpResponse> head_ = refusal(404, "");
 };
 
+// A body that is larger than memory is let go of as its parts are taken.
 TEST_F(S3UploadTest, LargeBodiesGoInParts) {
-  const Result<Written> written = put();
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> taken;
+  std::vector<std::size_t> sent;
+  PutRequest request{.key = "big", .body = body_};
+  request.taken = [&](std::uint64_t offset, std::uint64_t size) {
+    taken.emplace_back(offset, size);
+    sent.push_back(transport_.seen().size());
+  };
+  const Result<Written> written = std::move(store_->put({&request, 1}, kNever).front());
   ASSERT_TRUE(written.ok()) << written.error().message;
   EXPECT_EQ(written->tag.value, "whole-9");
   const auto seen = transport_.seen();
   ASSERT_EQ(seen.size(), 11U);
   for (std::size_t i = 1; i < 9; ++i) EXPECT_EQ(seen[i].body.size(), kMinPartBytes);
   EXPECT_EQ(seen[9].body.size(), 5U);
+  for (std::size_t i = 1; i < 10; ++i)
+    EXPECT_NE(seen[i].url.find(str_cat("partNumber=", i, "&")), std::string::npos) << seen[i].url;
   EXPECT_EQ(aborts(), 0U);
+  EXPECT_THAT(taken, testing::ElementsAre(testing::Pair(0, 8 * kMinPartBytes),
+                                          testing::Pair(8 * kMinPartBytes, 5)));
+  EXPECT_THAT(sent, testing::ElementsAre(9U, 10U)) << "the rest is sent after it";
 }
 
 TEST_F(S3UploadTest, AFailedPartAbortsTheUpload) {

@@ -19,6 +19,7 @@ namespace kedge {
 namespace {
 
 constexpr std::size_t kMaxDurableFolders = 65'536;
+constexpr std::uint64_t kPieceBytes = 8ULL << 20;
 constexpr Duration kFirstLockWait{100};
 constexpr Duration kMaxLockWait{10'000};
 
@@ -119,14 +120,18 @@ Result<Timestamp> FileFolder::now() {
   });
 }
 
-Result<FileFolder::Temporary> FileFolder::write_temporary(ByteView body) {
+Result<FileFolder::Temporary> FileFolder::write_temporary(ByteView body, const Written& written) {
   const int folder = KEDGE_TRY(own_folder(temporary_folder_, ".tmp"));
   std::string name = random_name();
   const UniqueFd file(
       ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file.valid()) return errno_error(errno, "create temporary file in", path_);
   Temporary temporary(folder, std::move(name));
-  KEDGE_TRY(write_all(file.get(), body, temporary.name_));
+  for (std::uint64_t at = 0; at < body.size(); at += kPieceBytes) {
+    const ByteView piece = body.subspan(at, std::min<std::uint64_t>(kPieceBytes, body.size() - at));
+    KEDGE_TRY(write_all(file.get(), piece, temporary.name_));
+    if (written) written(at, piece);
+  }
   if (options_.sync && ::fsync(file.get()) != 0)
     return errno_error(errno, "sync temporary file in", path_);
   struct stat info {};

@@ -4,6 +4,7 @@
 // Threads: any method, from any thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -56,7 +57,9 @@ class FileFolder {
    public:
     Timestamp mtime;  // which the key will carry
   };
-  Result<Temporary> write_temporary(ByteView body);
+  // `written`, if it is there, is told of each piece of the body once it is.
+  using Written = std::function<void(std::uint64_t offset, ByteView piece)>;
+  Result<Temporary> write_temporary(ByteView body, const Written& written = {});
 
   // Moves the body over the key, or under a key that must not exist (kConflict). An error means
   // that nothing happened. Durable only after sync().

@@ -58,9 +58,15 @@ class FileStore final : public ObjectStore {
         executor_, requests.size(), [&](std::size_t i) -> Result<Written> {
           const PutRequest& request = requests[i];
           KEDGE_TRY(check(request.key, deadline));
-          FileFolder::Temporary temporary = KEDGE_TRY(folder_.write_temporary(request.body));
+          Xxh3Stream hash;
+          const auto written = [&](std::uint64_t offset, ByteView piece) {
+            hash.update(piece);
+            if (request.taken) request.taken(offset, piece.size());
+          };
+          FileFolder::Temporary temporary =
+              KEDGE_TRY(folder_.write_temporary(request.body, written));
           KEDGE_TRY(folder_.replace(temporary, request.key));
-          return Written{tag_of(request.body), temporary.mtime};
+          return Written{{hash.finish().hex()}, temporary.mtime};
         });
     sync_parents<Written>(results, [&](std::size_t i) { return parent_of(requests[i].key); });
     return results;

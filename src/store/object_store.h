@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -86,6 +87,10 @@ struct Stat {
 struct PutRequest {
   std::string key;
   ByteView body;  // borrowed for the call
+  // Told, where it is there, which bytes of the body have been taken, so that a caller whose body
+  // is a mapped file can let go of their memory. They may be read again all the same. Called from
+  // any thread, of one body also from several at once.
+  std::function<void(std::uint64_t offset, std::uint64_t size)> taken = {};
 };
 
 struct Written {
