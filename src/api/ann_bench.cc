@@ -91,6 +91,7 @@ class AnnBench {
     out_.threads = static_cast<std::uint32_t>(width);
     executor_ = make_thread_pool(width);
     Folder folder = KEDGE_TRY(Folder::make(request_.folder));
+    folder_ = folder.path();
     const std::unique_ptr<ObjectStore> files =
         KEDGE_TRY(open_file_store(folder.path(), system_clock(), system_random(), *executor_));
     CountingStore store(*files);
@@ -132,6 +133,7 @@ class AnnBench {
     options.cache_bytes = 64ULL << 20;
     options.list_rows = request_.list_rows;
     options.memory_bytes = request_.memory_bytes;
+    options.scratch_folder = folder_;
     index_ = KEDGE_TRY(Index::create(environment, options, Deadline::never()));
     ImportOptions import;
     import.metric = metric_;
@@ -355,6 +357,7 @@ class AnnBench {
 
   const AnnBenchRequest& request_;
   Metric metric_ = Metric::kL2;
+  std::string folder_;  // of the index and of what its build spills
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Index> index_;
   SnapshotPtr snapshot_;

@@ -117,8 +117,10 @@ Result<ProbedStore*> Session::probed_store() {
 
 Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool create) {
   IndexOptions options;
-  options.cache_bytes = options_.memory_bytes / 2;
+  options.cache_bytes = options_.memory_bytes / 4;
+  options.plane_bytes = options_.memory_bytes / 4;
   options.memory_bytes = options_.memory_bytes / 2;
+  options.scratch_folder = environment_.scratch_folder;
   options.disk_cache = index_blocks();
   const Environment environment = engine_environment(store);
   Result<std::unique_ptr<Index>> opened = Index::open(environment, options, deadline());

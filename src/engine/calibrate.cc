@@ -28,49 +28,67 @@ Calibration::Calibration(std::vector<float> questions, std::uint32_t padded, Met
     : questions_(std::move(questions)),
       padded_(padded),
       metric_(metric),
-      count_(questions_.size() / padded),
-      nearest_(count_) {
+      count_(questions_.size() / padded) {
+  nearest_.heaps.resize(count_);
+  nearest_.limits.assign(count_, std::numeric_limits<float>::infinity());
   for (std::size_t q = 0; q < count_; ++q) {
     const float* row = questions_.data() + q * padded_;
     norms_.push_back(kernels().dot_f32(row, row, padded_));
   }
 }
 
+void Calibration::Nearest::offer(std::size_t question, const Near& near) {
+  if (!(near.distance < limits[question])) return;
+  const auto farther = [](const Near& a, const Near& b) { return a.distance < b.distance; };
+  std::vector<Near>& heap = heaps[question];
+  if (heap.size() == kNearest) {
+    std::pop_heap(heap.begin(), heap.end(), farther);
+    heap.pop_back();
+  }
+  heap.push_back(near);
+  std::push_heap(heap.begin(), heap.end(), farther);
+  if (heap.size() == kNearest) limits[question] = heap.front().distance;
+}
+
 void Calibration::add(const float* rows, const std::uint32_t* lists, std::size_t count,
                       Executor& executor) {
   if (count_ == 0) return;
+  const bool dot_metric = metric_ == Metric::kDot;
+  const float factor = dot_metric ? -1 : -2;
+  const std::vector<float> base = dot_metric ? std::vector<float>(count_) : norms_;
   const std::size_t tasks = (count + kRowsPerTask - 1) / kRowsPerTask;
-  std::vector<std::vector<float>> dots(tasks);
-  std::vector<std::vector<float>> norms(tasks);
+  std::vector<Nearest> found(tasks);
   executor.parallel_for(tasks, [&](std::size_t t) {
     const std::size_t begin = t * kRowsPerTask;
     const std::size_t size = std::min(kRowsPerTask, count - begin);
-    dots[t].resize(size * count_);
+    Nearest& mine = found[t];
+    mine.heaps.resize(count_);
+    mine.limits = nearest_.limits;
+    std::vector<float> dots(size * count_);
     kernels().dot_matrix(rows + begin * padded_, size, questions_.data(), count_, padded_,
-                         dots[t].data(), count_);
+                         dots.data(), count_);
+    std::vector<float> distances(count_);
     for (std::size_t i = 0; i < size; ++i) {
       const float* row = rows + (begin + i) * padded_;
-      norms[t].push_back(kernels().dot_f32(row, row, padded_));
+      const float norm = kernels().dot_f32(row, row, padded_);
+      const float own = dot_metric ? 0 : norm;
+      const float* dot = dots.data() + i * count_;
+      // Hardly a row is near to any, once some thousands were seen.
+      bool any = false;
+      for (std::size_t q = 0; q < count_; ++q) {
+        distances[q] = own + base[q] + factor * dot[q];
+        any |= distances[q] < mine.limits[q];
+      }
+      for (std::size_t q = 0; any && q < count_; ++q) {
+        // The question itself, to rounding, is left out.
+        if (norm + norms_[q] - 2 * dot[q] <= 1e-5F * norms_[q]) continue;
+        mine.offer(q, {distances[q], lists[begin + i]});
+      }
     }
   });
-  const auto farther = [](const Near& a, const Near& b) { return a.distance < b.distance; };
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t t = i / kRowsPerTask;
-    const std::size_t in_task = i % kRowsPerTask;
+  for (const Nearest& part : found) {
     for (std::size_t q = 0; q < count_; ++q) {
-      const float dot = dots[t][in_task * count_ + q];
-      const float square = norms[t][in_task] + norms_[q] - 2 * dot;
-      // The question itself, to rounding.
-      if (square <= 1e-5F * norms_[q]) continue;
-      const float distance = metric_ == Metric::kDot ? -dot : square;
-      std::vector<Near>& heap = nearest_[q];
-      if (heap.size() == kNearest) {
-        if (!(distance < heap.front().distance)) continue;
-        std::pop_heap(heap.begin(), heap.end(), farther);
-        heap.pop_back();
-      }
-      heap.push_back({distance, lists[i]});
-      std::push_heap(heap.begin(), heap.end(), farther);
+      for (const Near& near : part.heaps[q]) nearest_.offer(q, near);
     }
   }
 }
@@ -79,14 +97,14 @@ std::vector<std::uint32_t> Calibration::ranks(const Tree& tree) const {
   std::vector<std::uint32_t> out;
   std::vector<float> values(tree.leaf_count());
   for (std::size_t q = 0; q < count_; ++q) {
-    if (nearest_[q].empty()) continue;
+    if (nearest_.heaps[q].empty()) continue;
     const float* question = questions_.data() + q * padded_;
     for (std::uint32_t leaf = 0; leaf < tree.leaf_count(); ++leaf) {
       const float* centroid = tree.centroid_f32(leaf);
       values[leaf] = metric_ == Metric::kDot ? -kernels().dot_f32(question, centroid, padded_)
                                              : kernels().l2_f32(question, centroid, padded_);
     }
-    for (const Near& near : nearest_[q]) {
+    for (const Near& near : nearest_.heaps[q]) {
       const float own = values[near.list];
       const auto before =
           std::count_if(values.begin(), values.end(), [&](float value) { return value < own; });

@@ -33,13 +33,19 @@ class Calibration {
   // none.
   [[nodiscard]] double share_within(const Tree& tree, std::uint32_t probes) const;
 
-  static constexpr std::size_t kQuestions = 128;
+  static constexpr std::size_t kQuestions = 256;
   static constexpr std::size_t kNearest = 10;
 
  private:
   struct Near {
     float distance = 0;
     std::uint32_t list = 0;
+  };
+  // Of each question the nearest so far.
+  struct Nearest {
+    std::vector<std::vector<Near>> heaps;  // the farthest first
+    std::vector<float> limits;             // what a row has to beat
+    void offer(std::size_t question, const Near& near);
   };
   // Of every nearest row, in how many lists a search looks until it has it; in order.
   [[nodiscard]] std::vector<std::uint32_t> ranks(const Tree& tree) const;
@@ -48,8 +54,8 @@ class Calibration {
   std::uint32_t padded_;
   Metric metric_;
   std::size_t count_;
-  std::vector<float> norms_;                // of the questions, squared
-  std::vector<std::vector<Near>> nearest_;  // of each question, a heap, the farthest first
+  std::vector<float> norms_;  // of the questions, squared
+  Nearest nearest_;
 };
 
 }  // namespace kedge

@@ -48,6 +48,9 @@ struct IndexOptions {
   HeadLogOptions head;
   std::uint64_t cache_bytes = 256ULL << 20;  // blocks and pages kept in memory by this handle
   DiskCache* disk_cache = nullptr;           // nullptr: none; outlives the index
+  // Of codes and refine rows that are taken into memory whole once searches have looked at as many
+  // bytes of codes as there are: what that costs was then spent once already. 0: only by load().
+  std::uint64_t plane_bytes = 0;
   // Segments with fewer rows and objects than small_rows are small. A commit merges before it would
   // make more of them than this, or of more than twice small_rows together.
   std::uint32_t max_small_segments = 8;
@@ -60,8 +63,10 @@ struct IndexOptions {
   // A space of at most so many rows is searched exactly: that costs no more.
   std::uint64_t few_rows = 4096;
   std::uint32_t least_tree_rows = 8'192;  // fewer are one list, compacted or not
-  // Of what a build, merge or compaction holds beside the cache. Past it goes to a temporary file.
+  // Of what a build, merge or compaction holds beside the cache. Past it goes to temporary files in
+  // scratch_folder, which exists; "": TMPDIR, else /tmp.
   std::uint64_t memory_bytes = 256ULL << 20;
+  std::string scratch_folder;
 };
 
 class Segment;    // an opened segment: entry and directory (engine/segment.h)

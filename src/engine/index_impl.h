@@ -3,6 +3,7 @@
 // (check.cc, repair.cc).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -90,6 +91,11 @@ class IndexImpl final : public Index {
   Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,
                      const RowsProgress& progress = {});
 
+  // See IndexOptions::plane_bytes. After searches that looked at so many rows.
+  void load_if_used(const SnapshotPtr& snapshot, std::uint64_t rows, Deadline deadline);
+  Result<std::uint64_t> load(const SnapshotPtr& snapshot, std::span<const Plane> planes,
+                             std::uint64_t max_bytes, Deadline deadline);
+
   Environment environment_;
   IndexOptions options_;
   LockedRandom random_;
@@ -97,6 +103,8 @@ class IndexImpl final : public Index {
   BlockCache cache_;
   PageReader reader_;
   ProbeScratchPool scratch_;
+  std::atomic<std::uint64_t> looked_at_{0};  // bytes of codes, since planes were loaded last
+  std::atomic<bool> loading_{false};
   mutable std::mutex mutex_;
   SnapshotPtr current_;
 };

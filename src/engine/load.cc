@@ -90,8 +90,14 @@ class PlaneLoad {
 
 Result<std::uint64_t> IndexImpl::load(const SnapshotPtr& snapshot, std::uint64_t max_bytes,
                                       Deadline deadline) {
+  constexpr Plane kAll[] = {Plane::kCodes, Plane::kRefine, Plane::kVectors};
+  return load(snapshot, kAll, max_bytes, deadline);
+}
+
+Result<std::uint64_t> IndexImpl::load(const SnapshotPtr& snapshot, std::span<const Plane> planes,
+                                      std::uint64_t max_bytes, Deadline deadline) {
   std::uint64_t loaded = 0;
-  for (const Plane plane : {Plane::kCodes, Plane::kRefine, Plane::kVectors}) {
+  for (const Plane plane : planes) {
     for (const SegmentPtr& segment : snapshot->segments()) {
       if (segment->damage()) continue;
       const std::uint64_t size = segment->directory().plane(plane).size;
@@ -103,6 +109,38 @@ Result<std::uint64_t> IndexImpl::load(const SnapshotPtr& snapshot, std::uint64_t
     }
   }
   return loaded;
+}
+
+void IndexImpl::load_if_used(const SnapshotPtr& snapshot, std::uint64_t rows, Deadline deadline) {
+  if (options_.plane_bytes == 0) return;
+  constexpr Plane kOfSearches[] = {Plane::kCodes, Plane::kRefine};
+  std::uint64_t taken = 0;  // of plane_bytes, in the order of load()
+  std::uint64_t codes = 0;  // bytes of them
+  std::uint64_t all_rows = 0;
+  bool absent = false;
+  for (const Plane plane : kOfSearches) {
+    for (const SegmentPtr& segment : snapshot->segments()) {
+      if (segment->damage()) continue;
+      const std::uint64_t size = segment->directory().plane(plane).size;
+      if (plane == Plane::kCodes) {
+        codes += size;
+        all_rows += segment->directory().rows;
+      }
+      const bool there = size == 0 || segment->file()->image(plane) != nullptr;
+      if (!there && taken + size > options_.plane_bytes) continue;
+      absent = absent || !there;
+      taken += size;
+    }
+  }
+  if (!absent) return;
+  const std::uint64_t looked_at = rows * (codes / std::max<std::uint64_t>(all_rows, 1));
+  if (looked_at_.fetch_add(looked_at) + looked_at < codes || loading_.exchange(true)) return;
+  looked_at_ = 0;
+  const Result<std::uint64_t> loaded = load(snapshot, kOfSearches, options_.plane_bytes, deadline);
+  // Searches do without, and as many of them later it is tried again.
+  if (!loaded.ok())
+    log_.log().debug(str_cat("planes are not taken into memory: ", loaded.error().message));
+  loading_ = false;
 }
 
 }  // namespace kedge

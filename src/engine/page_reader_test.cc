@@ -298,5 +298,47 @@ TEST_F(DiskReadTest, OpeningReadsDirectoriesFromIt) {
             "v1");
 }
 
+// So are trees and del files: then the head is all that is read. One that is damaged there, or that
+// its checksum does not show to be another file, is read from the store.
+TEST_F(DiskReadTest, OpeningReadsTreesAndDelFilesFromIt) {
+  world.options.index.tree_rows = 256;
+  world.options.index.least_tree_rows = 128;
+  world.options.index.list_rows = 32;
+  index = world.open();
+  must(index->compact(true, world.soon()));
+  std::vector<Intent> absent;
+  for (int i = 0; i < 400; ++i) {
+    for (int commit = 0; commit < 2; ++commit)
+      absent.emplace_back(AbsentIntent{{1, str_cat("k", commit, "-", i)}, at_second(1000)});
+  }
+  must(index->commit(std::move(absent), {}, {}, world.soon(), Merging::kLater));
+  const SnapshotPtr now = index->current();
+  ASSERT_EQ(now->state().trees.size(), 1U);
+  const auto with_dead =
+      std::find_if(now->segments().begin(), now->segments().end(),
+                   [](const SegmentPtr& one) { return one->dead().size() > 512; });
+  ASSERT_NE(with_dead, now->segments().end());
+  ASSERT_FALSE((*with_dead)->entry().del_file.is_zero());
+  const auto expect_read = [&](std::uint64_t requests) {
+    const std::uint64_t before = reads();
+    const SnapshotPtr opened = world.open()->current();
+    EXPECT_EQ(reads() - before, requests);
+    EXPECT_NE(opened->tree(now->state().trees[0].id), nullptr);
+    EXPECT_EQ(opened->segment((*with_dead)->id())->dead(), (*with_dead)->dead());
+  };
+  fs::remove_all(folder);
+  expect_read(3);
+  expect_read(1);
+  // Each file damaged in its middle.
+  for (const fs::path& block : blocks()) {
+    std::fstream file(block, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(fs::file_size(block) / 2));
+    file.put('\x5A');
+    file.put('\xA5');
+  }
+  expect_read(3);
+  expect_read(1);
+}
+
 }  // namespace
 }  // namespace kedge

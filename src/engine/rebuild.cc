@@ -33,8 +33,8 @@ Rebuild::Rebuild(IndexImpl& index, SnapshotPtr snapshot, std::vector<SegmentPtr>
       padded_(padded_dimension(dimension_)),
       rotation_(snapshot_->rotation(space_.id())),
       window_rows_(window_rows(index_.options(), padded_)),
-      scratch_(index_.options().memory_bytes / 16),
-      file_(index_.options().memory_bytes / 16) {}
+      scratch_(index_.options().memory_bytes / 16, index_.options().scratch_folder),
+      file_(index_.options().memory_bytes / 16, index_.options().scratch_folder) {}
 
 bool Rebuild::copies(std::size_t input) const {
   return tree_ != nullptr && inputs_[input]->entry().tree == tree_->entry.id;

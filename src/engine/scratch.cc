@@ -16,19 +16,22 @@
 namespace kedge {
 namespace {
 
-std::string folder() {
+std::string default_folder() {
   const char* chosen = std::getenv("TMPDIR");
   return chosen != nullptr && *chosen != '\0' ? chosen : "/tmp";
 }
 
-Error failed(std::string_view what, int error) {
+}  // namespace
+
+Scratch::Scratch(std::uint64_t memory_bytes, std::string folder)
+    : memory_bytes_(memory_bytes), folder_(folder.empty() ? default_folder() : std::move(folder)) {}
+
+Error Scratch::failed(std::string_view what, int error) const {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return {full ? Code::kExhausted : Code::kUnavailable,
-          str_cat("a temporary file in ", folder(), " cannot be ", what, ": ", std::strerror(error),
-                  full ? "; set TMPDIR to a folder with more room" : "")};
+          str_cat("a temporary file in ", folder_, " cannot be ", what, ": ", std::strerror(error),
+                  full ? "; choose a folder with more room (--scratch)" : "")};
 }
-
-}  // namespace
 
 Scratch::~Scratch() {
   if (mapped_ != nullptr) ::munmap(mapped_, mapped_bytes_);
@@ -36,11 +39,10 @@ Scratch::~Scratch() {
 }
 
 Status Scratch::move_to_file() {
-  const std::string where = folder();
-  file_ = ::open(where.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  file_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file_ < 0) {
     // A file system without nameless files.
-    std::string name = where + "/kedge-XXXXXX";
+    std::string name = folder_ + "/kedge-XXXXXX";
     file_ = ::mkostemp(name.data(), O_CLOEXEC);
     if (file_ < 0) return failed("made", errno);
     ::unlink(name.c_str());

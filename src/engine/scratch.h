@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "format/segment_writer.h"
 
@@ -13,13 +15,13 @@ namespace kedge {
 
 class Scratch final : public SegmentSink {
  public:
-  explicit Scratch(std::uint64_t memory_bytes) : memory_bytes_(memory_bytes) {}
+  // `folder`: exists; "": TMPDIR, else /tmp.
+  Scratch(std::uint64_t memory_bytes, std::string folder);
   ~Scratch() override;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
-  // kExhausted: the disk is full; kUnavailable: it cannot be written. Names the folder (TMPDIR,
-  // else /tmp).
+  // kExhausted: the disk is full; kUnavailable: it cannot be written. Names the folder.
   Status write(std::uint64_t offset, ByteView bytes) override;
   // Precondition: it lies in what was written.
   Status read(std::uint64_t offset, std::span<std::byte> out) const;
@@ -33,7 +35,10 @@ class Scratch final : public SegmentSink {
  private:
   Status move_to_file();
 
+  [[nodiscard]] Error failed(std::string_view what, int error) const;
+
   std::uint64_t memory_bytes_;
+  std::string folder_;
   std::uint64_t size_ = 0;
   Bytes memory_;
   int file_ = -1;

@@ -24,7 +24,7 @@ Bytes random_bytes(std::uint64_t seed, std::size_t count) {
 TEST(Scratch, HoldsTheSameInMemoryAndInAFile) {
   const Bytes bytes = random_bytes(1, 300'000);
   for (const std::uint64_t memory : {std::uint64_t{1} << 20, std::uint64_t{100'000}}) {
-    Scratch scratch(memory);
+    Scratch scratch(memory, "");
     // The middle last, as planes of a segment are.
     ASSERT_TRUE(scratch.write(0, ByteView(bytes).first(50'000)).ok());
     ASSERT_TRUE(scratch.write(200'000, ByteView(bytes).subspan(200'000)).ok());
@@ -43,13 +43,20 @@ TEST(Scratch, HoldsTheSameInMemoryAndInAFile) {
   }
 }
 
+TEST(Scratch, NamesAFolderThatCannotBeWritten) {
+  Scratch scratch(10, "/nowhere/at/all");
+  const Status done = scratch.write(0, random_bytes(3, 11));
+  EXPECT_EQ(done.code(), Code::kUnavailable);
+  EXPECT_NE(done.error().message.find("/nowhere/at/all"), std::string::npos);
+}
+
 TEST(Scratch, AStoreSaysWhatItHasTaken) {
   const Bytes bytes = random_bytes(2, (20U << 20) + 3);
-  Scratch scratch(1000);
-  ASSERT_TRUE(scratch.write(0, bytes).ok());
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("kedge-scratch-" + std::to_string(::getpid()));
   std::filesystem::create_directory(folder);
+  Scratch scratch(1000, folder.string());
+  ASSERT_TRUE(scratch.write(0, bytes).ok());
   {
     const std::unique_ptr<ObjectStore> store =
         open_file_store(folder.string(), system_clock(), system_random(), inline_executor())

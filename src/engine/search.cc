@@ -457,7 +457,9 @@ Result<SearchResult> IndexImpl::search(const SnapshotPtr& snapshot, const Search
                                        Deadline deadline) {
   Query query(*this, snapshot, request, deadline);
   KEDGE_TRY(query.prepare());
-  return query.run();
+  Result<SearchResult> found = query.run();
+  if (found.ok()) load_if_used(snapshot, found->trace.rows_scanned, deadline);
+  return found;
 }
 
 std::vector<Result<SearchResult>> IndexImpl::search_many(const SnapshotPtr& snapshot,
@@ -489,6 +491,9 @@ std::vector<Result<SearchResult>> IndexImpl::search_many(const SnapshotPtr& snap
       out[first + i] = prepared[i].ok() ? queries[i]->run() : prepared[i].error();
     });
   }
+  std::uint64_t rows = 0;
+  for (const Result<SearchResult>& one : out) rows += one.ok() ? one->trace.rows_scanned : 0;
+  load_if_used(snapshot, rows, deadline);
   return out;
 }
 

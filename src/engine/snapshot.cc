@@ -54,6 +54,15 @@ PageRef directory_page(const SegmentEntry& entry) {
           .crc = entry.directory_crc};
 }
 
+// A whole file that ends with the CRC-32C of every byte before it: then the CRC-32C of all its
+// bytes is the same whatever they are. nullopt for a size that no block has.
+std::optional<BlockName> sealed_file(const Id128& id, std::uint64_t bytes) {
+  constexpr std::uint32_t kSealedCrc = 0x4867'4BC7;
+  if (bytes > UINT32_MAX) return std::nullopt;
+  return BlockName{
+      .file = id, .offset = 0, .size_bytes = static_cast<std::uint32_t>(bytes), .crc = kSealedCrc};
+}
+
 }  // namespace
 
 // Builds a snapshot, taking from an earlier one what it shares with it.
@@ -113,7 +122,7 @@ class SnapshotOpener {
       std::set_difference(known->dead().begin(), known->dead().end(), inlined.begin(),
                           inlined.end(), std::back_inserter(plan.in_del_file));
     } else if (!entry.del_file.is_zero()) {
-      want(true, entry.del_key(), 0, entry.del_bytes);
+      if (!take_deletes_from_disk(plan, entry)) want(true, entry.del_key(), 0, entry.del_bytes);
     }
   }
 
@@ -129,18 +138,41 @@ class SnapshotOpener {
     OpenTreePtr known = earlier_ == nullptr ? nullptr : earlier_->tree(tree.id);
     if (known != nullptr) {
       out_->trees_.push_back(std::move(known));
-    } else {
+    } else if (!take_tree_from_disk(tree)) {
       tree_wants_.push_back(&tree);
     }
   }
 
-  // A directory may lie in the disk cache.
+  // What lies in the disk cache need not be read: then the head is all that opening asks for. Of
+  // what is there and cannot be read the store's copy decides.
+  std::optional<Bytes> on_disk(const std::optional<BlockName>& name) {
+    if (disk_ == nullptr || !name) return std::nullopt;
+    return std::move(disk_->find(std::span(&*name, 1)).front());
+  }
+
   bool take_from_disk(Plan& plan, const SegmentEntry& entry) {
-    if (disk_ == nullptr) return false;
-    const BlockName name = block_name(entry.id, directory_page(entry));
-    const std::optional<Bytes> bytes = std::move(disk_->find(std::span(&name, 1)).front());
+    const std::optional<Bytes> bytes = on_disk(block_name(entry.id, directory_page(entry)));
     if (bytes) take_directory(plan, entry, *bytes);
-    return bytes.has_value();
+    if (!bytes || !plan.damage) return bytes.has_value();
+    plan.damage.reset();
+    return false;
+  }
+
+  bool take_deletes_from_disk(Plan& plan, const SegmentEntry& entry) {
+    const std::optional<Bytes> bytes = on_disk(sealed_file(entry.del_file, entry.del_bytes));
+    if (!bytes) return false;
+    auto dead = parse_del_file(*bytes, entry.id, entry.objects);
+    if (!dead.ok() || dead->size() != entry.del_count) return false;
+    plan.in_del_file = *std::move(dead);
+    return true;
+  }
+
+  bool take_tree_from_disk(const TreeEntry& entry) {
+    const std::optional<Bytes> bytes = on_disk(sealed_file(entry.id, entry.bytes));
+    if (!bytes) return false;
+    Result<OpenTreePtr> tree = open_tree(entry, *bytes);
+    if (tree.ok()) out_->trees_.push_back(*std::move(tree));
+    return tree.ok();
   }
 
   void want(bool deletes, const std::string& key, std::uint64_t offset, std::uint64_t size) {
@@ -163,6 +195,9 @@ class SnapshotOpener {
     if (requests_.empty()) return {};
     const std::vector<Result<Blob>> blobs = log_.store().read(requests_, deadline_);
     std::vector<BlockEntry> fresh;  // borrow the blobs
+    const auto keep = [&](const std::optional<BlockName>& name, const Bytes& body) {
+      if (name) fresh.push_back({*name, body});
+    };
     for (std::size_t r = 0; r < wants_.size(); ++r) {
       const auto [i, deletes] = wants_[r];
       const SegmentEntry& entry = out_->state_.segments[i];
@@ -177,15 +212,22 @@ class SnapshotOpener {
         if (!plans_[i].damage) plans_[i].damage = std::move(error);
       } else if (deletes) {
         take_deletes(plans_[i], entry, blobs[r]->body);
+        if (!plans_[i].in_del_file.empty())
+          keep(sealed_file(entry.del_file, entry.del_bytes), blobs[r]->body);
       } else {
         take_directory(plans_[i], entry, blobs[r]->body);
         if (plans_[i].file != nullptr)
-          fresh.push_back({block_name(entry.id, directory_page(entry)), blobs[r]->body});
+          keep(block_name(entry.id, directory_page(entry)), blobs[r]->body);
       }
     }
+    for (std::size_t t = 0; t < tree_wants_.size(); ++t) {
+      const TreeEntry& entry = *tree_wants_[t];
+      const std::size_t trees = out_->trees_.size();
+      KEDGE_TRY(take_tree(entry, blobs[wants_.size() + t]));
+      if (out_->trees_.size() > trees)
+        keep(sealed_file(entry.id, entry.bytes), blobs[wants_.size() + t]->body);
+    }
     if (disk_ != nullptr) disk_->insert(fresh, MakeRoom::kOldest);
-    for (std::size_t t = 0; t < tree_wants_.size(); ++t)
-      KEDGE_TRY(take_tree(*tree_wants_[t], blobs[wants_.size() + t]));
     return {};
   }
 

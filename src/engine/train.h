@@ -30,6 +30,6 @@ Result<std::unique_ptr<Calibration>> sample_questions(IndexImpl& index, const Sn
 // Rows a list of a tree for so many rows.
 std::uint32_t rows_a_list(std::uint64_t rows);
 
-inline constexpr std::uint64_t kSampleRowsPerList = 128;
+inline constexpr std::uint64_t kSampleRowsPerList = 64;
 
 }  // namespace kedge

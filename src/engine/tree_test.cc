@@ -142,6 +142,48 @@ TEST_F(Trees, InMemoryAndInRoundsFindTheSame) {
   }
 }
 
+// An index that is asked again and again is held in memory, as far as it may be, and what a commit
+// adds comes in too; one that is asked once is not.
+TEST_F(Trees, PlanesThatAreUsedAreTakenIntoMemory) {
+  put(0, 2000);
+  must(index_->compact(false, world_.soon()));
+  const auto in_memory = [&](const Index& index, Plane plane) {
+    const auto& segments = index.current()->segments();
+    return std::all_of(segments.begin(), segments.end(), [&](const SegmentPtr& segment) {
+      return segment->file()->image(plane) != nullptr;
+    });
+  };
+  const SegmentDirectory& directory = index_->current()->segments()[0]->directory();
+  const std::uint64_t codes = directory.plane(Plane::kCodes).size;
+  SearchRequest ask = request(vector(), 8);
+  ask.detail = Detail::kRow;
+  for (const std::uint64_t room : {std::uint64_t{0}, codes + 1, std::uint64_t{1} << 30}) {
+    world_.options.index.cache_bytes = 0;
+    world_.options.index.plane_bytes = room;
+    const std::unique_ptr<Index> fresh = world_.open();
+    const SearchResult first = must(fresh->search(fresh->current(), ask, world_.soon()));
+    EXPECT_FALSE(in_memory(*fresh, Plane::kCodes));
+    EXPECT_GT(first.trace.requests, 0U);
+    for (int i = 0; i < 20; ++i) must(fresh->search(fresh->current(), ask, world_.soon()));
+    EXPECT_EQ(in_memory(*fresh, Plane::kCodes), room > 0);
+    EXPECT_EQ(in_memory(*fresh, Plane::kRefine), room > 2 * codes);
+    EXPECT_FALSE(in_memory(*fresh, Plane::kVectors)) << "searches hardly need them";
+    const SearchResult last = must(fresh->search(fresh->current(), ask, world_.soon()));
+    EXPECT_EQ(last.trace.requests == 0, room > 2 * codes);
+    ASSERT_EQ(last.hits.size(), first.hits.size());
+    for (std::size_t i = 0; i < first.hits.size(); ++i)
+      EXPECT_EQ(last.hits[i].object.number, first.hits[i].object.number);
+    if (room <= 2 * codes) continue;
+    put(2000, 300);
+    must(fresh->latest(world_.soon()));
+    EXPECT_FALSE(in_memory(*fresh, Plane::kCodes));
+    const std::vector<SearchRequest> many(32, ask);
+    for (const auto& found : fresh->search_many(fresh->current(), many, world_.soon()))
+      EXPECT_TRUE(found.ok());
+    EXPECT_TRUE(in_memory(*fresh, Plane::kCodes));
+  }
+}
+
 TEST_F(Trees, NineInTenEqual) {
   const std::vector<float> common = vector();
   std::vector<Intent> intents;
@@ -298,6 +340,23 @@ TEST_F(Trees, CompactionIsAsGoodAsOneBuild) {
   EXPECT_EQ(state.trees[0].rows, 2400U);
   // Nothing is left to do.
   EXPECT_EQ(must(index_->compact(false, world_.soon())), 0U);
+}
+
+// As much as fits becomes one segment, and nothing is refused.
+TEST_F(Trees, CompactionMakesNoSegmentTooLarge) {
+  world_.options.index.max_segment_rows = 1000;
+  index_ = world_.open();
+  for (std::size_t i = 0; i < 6; ++i) put(i * 400, 400);
+  for (int i = 0; i < 8; ++i) must(index_->compact(false, world_.soon()));
+  const IndexState& state = index_->current()->state();
+  std::uint64_t rows = 0;
+  for (const SegmentEntry& entry : state.segments) {
+    EXPECT_LE(entry.rows, 1000U);
+    rows += entry.rows;
+  }
+  EXPECT_EQ(rows, 2400U);
+  EXPECT_LE(state.segments.size(), 4U);
+  EXPECT_GE(recall(*index_, request({}, 0)), 0.92);
 }
 
 TEST_F(Trees, WithoutItsTreeASegmentIsScannedWhole) {

@@ -21,7 +21,7 @@ namespace kedge {
 
 struct HttpClientOptions {
   std::size_t max_connections = 128;  // at once, 1 to 1,024; further exchanges wait
-  std::string ca_file = {};          // PEM; "": the system's
+  std::string ca_file = {};           // PEM; "": the system's
   bool verify_tls = true;
   // Proxies come from the environment as everyone knows them (HTTPS_PROXY, NO_PROXY ...).
   std::string user_agent = "kedge";
