@@ -29,8 +29,7 @@ def of_set(name, found, bandwidth):
     shapes = [rounds for rounds, _ in ours["shapes"]]
     lines = [f"**{name}**: {ours['build']['rows']:,} rows; recall@10 {ours['recall']:.3f} (--recall {ours['asked_recall']}); "
              f"{ours['opening']} requests to open, {median([rounds[0] for rounds in shapes])} + "
-             f"{median([sum(rounds[1:2]) for rounds in shapes])} in the first two rounds after that (medians); "
-             f"{sum(len(rounds) > 2 for rounds in shapes)} of {len(shapes)} searches took a third"]
+             f"{median([sum(rounds[1:2]) for rounds in shapes])} in the first two rounds after that (medians)"]
     rows = []
     for delay, row in ours["delays"].items():
         row["bytes_seconds"] = (row["bytes"]["p50"] - ours["open_bytes"]) / bandwidth
@@ -42,7 +41,7 @@ def of_set(name, found, bandwidth):
                          one["requests"], f"{one['bytes'] / 2**20:.1f} MiB", ""))
     lines += ["", *table(("each request", "", "opening, p50 / p99", "search", "first search, with opening", "requests", "bytes",
                           "model of the search"), rows), ""]
-    lines += [f"{delay}: {row['rounds']} rounds on average; {ratios(row)}" for delay, row in ours["delays"].items()]
+    lines += [f"{delay}: {row['rounds']} rounds on average, a third in {row['third_rounds']} of {row['runs']}; {ratios(row)}" for delay, row in ours["delays"].items()]
     row = next(iter(ours["delays"].values()))
     after = {name: row["without_hedges"][name] - ours["opening"] for name in ("p50", "most")}
     read = {name: (row["bytes"][name] - ours["open_bytes"]) / 2**20 for name in ("p50", "most")}

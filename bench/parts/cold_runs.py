@@ -12,7 +12,7 @@ BANDWIDTH = 200_000_000  # bytes a second of all answers together
 DELAYS = ("constant:30ms", "lognormal:30ms,100ms")
 RECALLS = (0.85, 0.9, 0.91, 0.92, 0.925, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)  # what is asked of Kedge until the target is reached
 OPENING = 2  # rounds
-ROUND_GAP = 0.012  # seconds without a beginning request between two rounds, where each request takes 30 ms
+ROUND_GAP = 0.025  # seconds without a beginning request between two rounds, where each request takes 30 ms
 LANCE_THREADS = (None, "64")
 
 
@@ -100,6 +100,7 @@ class Kedge:
                 "requests": {"p50": sorted(asked)[runs // 2], "most": max(asked)}, "hedges": round(hedges / runs, 2),
                 "without_hedges": {"p50": sorted(plain)[runs // 2], "most": max(plain)},
                 "rounds": round(sum(one["rounds_search"] for one in explained) / runs, 2),
+                "third_rounds": sum(one["rounds_search"] > 2 for one in explained),
                 "bytes": {"p50": sorted(count)[runs // 2], "most": max(count)}}
 
 
