@@ -1,6 +1,6 @@
 // One segment out of several, without their dead objects: merges, compaction and retraining. Bytes
 // come from the inputs in windows and go to a sink; what is kept is about 24 bytes a row and 40 an
-// object, and of attributes what SegmentWriter keeps, up to IndexOptions::memory_bytes.
+// object, and of attributes what SegmentWriter keeps, up to half of IndexOptions::memory_bytes.
 //
 // Rows of inputs that stand on the target's tree keep their lists and codes, which are copied; all
 // others are encoded, from the vectors plane. With no tree the segment has one list.
