@@ -74,7 +74,8 @@ def measure_peer(python, name, set_name, folder, scratch, patience, reuse):
 def simd_paths():
     """Those that this CPU has, by the names of KEDGE_SIMD, slowest first."""
     flags = set(re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M).group(1).split())
-    needs = {"avx2": {"avx2", "fma", "f16c"}, "avx512": {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl"}}
+    avx512 = {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl"}
+    needs = {"avx2": {"avx2", "fma", "f16c"}, "avx512": avx512, "avx512bf16": {*avx512, "avx512_bf16"}}
     return [name for name, needed in needs.items() if needed <= flags] or ["scalar"]
 
 

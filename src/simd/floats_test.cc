@@ -197,5 +197,58 @@ TEST(Floats, MatrixEqualsScalarAndWritesNothingElse) {
   expect_product(random, 275, 21, 384, 0);
 }
 
+// Odd sizes, nothing written beside; what is rounded is equal to the bit, sums to rounding.
+TEST(Floats, CoarseProductsEqualScalar) {
+  std::mt19937_64 random(16);
+  for (const std::size_t count : {0, 1, 7, 15, 16, 17, 64, 1000}) {
+    const GuardedArray in(count * sizeof(float));
+    const GuardedArray middle(count * sizeof(float));
+    fill(random, in.as<float>(), count);
+    fill(random, middle.as<float>(), count);
+    for (std::size_t i = 0; i < count; i += 3) in.as<float>()[i] = middle.as<float>()[i];
+    const GuardedArray expected(count * sizeof(std::uint16_t));
+    scalar_kernels().to_bf16(in.as<float>(), middle.as<float>(), expected.as<std::uint16_t>(),
+                             count);
+    for (const Kernels* table : available_kernels()) {
+      const GuardedArray out(count * sizeof(std::uint16_t));
+      table->to_bf16(in.as<float>(), middle.as<float>(), out.as<std::uint16_t>(), count);
+      for (std::size_t i = 0; i < count; ++i)
+        ASSERT_EQ(out.as<std::uint16_t>()[i], expected.as<std::uint16_t>()[i])
+            << table->name << ", " << in.as<float>()[i] << " - " << middle.as<float>()[i];
+    }
+  }
+  for (std::size_t a_rows = 0; a_rows <= 14; ++a_rows) {
+    for (std::size_t b_rows = 0; b_rows <= 9; ++b_rows) {
+      for (const std::size_t dimension : {0, 32, 64, 384}) {
+        const auto fill_halves = [&](const GuardedArray& halves, std::size_t count) {
+          const GuardedArray floats(count * sizeof(float));
+          const std::vector<float> zero(count);
+          fill_rows(random, floats, count);
+          scalar_kernels().to_bf16(floats.as<float>(), zero.data(), halves.as<std::uint16_t>(),
+                                   count);
+        };
+        const GuardedArray a(a_rows * dimension * sizeof(std::uint16_t));
+        const GuardedArray b(b_rows * dimension * sizeof(std::uint16_t));
+        fill_halves(a, a_rows * dimension);
+        fill_halves(b, b_rows * dimension);
+        const std::size_t stride = b_rows + a_rows % 3;
+        const std::size_t size = a_rows == 0 ? 0 : (a_rows - 1) * stride + b_rows;
+        std::vector<float> expected(size, -1);
+        scalar_kernels().dot_matrix_bf16(a.as<std::uint16_t>(), a_rows, b.as<std::uint16_t>(),
+                                         b_rows, dimension, expected.data(), stride);
+        for (const Kernels* table : available_kernels()) {
+          const GuardedArray out(size * sizeof(float));
+          for (std::size_t i = 0; i < size; ++i) out.as<float>()[i] = -1;
+          table->dot_matrix_bf16(a.as<std::uint16_t>(), a_rows, b.as<std::uint16_t>(), b_rows,
+                                 dimension, out.as<float>(), stride);
+          for (std::size_t i = 0; i < size; ++i)
+            ASSERT_NEAR(out.as<float>()[i], expected[i], 4e-5F * static_cast<float>(dimension + 1))
+                << table->name << ", " << a_rows << " x " << b_rows << " x " << dimension;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kedge

@@ -18,6 +18,7 @@ constexpr std::uint64_t kAvx512State = 0xE6;
 struct Cpu {
   bool avx2 = false;
   bool avx512 = false;
+  bool bf16 = false;
 };
 
 std::uint64_t saved_state() {
@@ -42,6 +43,8 @@ Cpu detect() {
   constexpr unsigned kAvx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
   cpu.avx512 = cpu.avx2 && (b & kAvx512) == kAvx512 && (c & bit_AVX512VNNI) != 0 &&
                (state & kAvx512State) == kAvx512State;
+  constexpr unsigned kAvx512Bf16 = 1U << 5;
+  cpu.bf16 = cpu.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvx512Bf16) != 0;
   return cpu;
 }
 
@@ -51,9 +54,12 @@ struct Choice {
 };
 
 // Slowest first.
-std::array<Choice, 3> choices() {
+std::array<Choice, 4> choices() {
   static const Cpu cpu = detect();
-  return {{{&kScalarKernels, true}, {&kAvx2Kernels, cpu.avx2}, {&kAvx512Kernels, cpu.avx512}}};
+  return {{{&kScalarKernels, true},
+           {&kAvx2Kernels, cpu.avx2},
+           {&kAvx512Kernels, cpu.avx512},
+           {&avx512_bf16_kernels(), cpu.bf16}}};
 }
 
 const Kernels& choose() {
@@ -70,7 +76,7 @@ const Kernels& choose() {
     }
   }
   if (best != nullptr) return *best;
-  std::fprintf(stderr, "KEDGE_SIMD=%s: no such table (scalar, avx2, avx512)\n", wanted);
+  std::fprintf(stderr, "KEDGE_SIMD=%s: no such table (scalar, avx2, avx512, avx512bf16)\n", wanted);
   std::abort();
 }
 

@@ -33,7 +33,8 @@ constexpr std::size_t kBlockRows = 32;
 constexpr std::size_t kBlockFactorBytes = 384;
 
 struct Kernels {
-  std::string_view name;  // "scalar", "avx2", "avx512": what each needs of a CPU heads its file
+  // "scalar", "avx2", "avx512", "avx512bf16": what each needs of a CPU heads its file.
+  std::string_view name;
 
   // Sum of query[i] * half(row[i]), i < dimension. f32 accumulation; tables agree to rounding, not
   // to the bit.
@@ -62,6 +63,18 @@ struct Kernels {
   // out[i * out_stride + j] = dot(row i of a, row j of b); rows are `dimension` floats apart.
   void (*dot_matrix)(const float* a, std::size_t a_rows, const float* b, std::size_t b_rows,
                      std::size_t dimension, float* out, std::size_t out_stride) noexcept;
+
+  // Products of bf16, the upper half of a float, for what need not be exact. Where they are no
+  // faster than those of floats, `coarse` is false, and the scalar ones stand here.
+  bool coarse;
+  // out[i] = in[i] - middle[i], to nearest even; what is smaller than a normal float may become 0.
+  // The tables agree to the bit for finite values whose difference is normal or zero.
+  void (*to_bf16)(const float* in, const float* middle, std::uint16_t* out,
+                  std::size_t count) noexcept;
+  // As dot_matrix: sums are floats. `dimension` is a multiple of 32. The tables agree to rounding.
+  void (*dot_matrix_bf16)(const std::uint16_t* a, std::size_t a_rows, const std::uint16_t* b,
+                          std::size_t b_rows, std::size_t dimension, float* out,
+                          std::size_t out_stride) noexcept;
 
   // Magnitudes of a code: m_i = min(15, floor(t * |o_i|)), a byte each; 15 for NaN. t >= 0.
   // *dot = sum of |o_i| (m_i + 1/2), *norm = sum of (m_i + 1/2)^2, to rounding.

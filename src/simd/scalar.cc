@@ -178,6 +178,29 @@ void dot_matrix(const float* a, std::size_t a_rows, const float* b, std::size_t 
   }
 }
 
+void to_bf16(const float* in, const float* middle, std::uint16_t* out, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(in[i] - middle[i]);
+    out[i] = static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+  }
+}
+
+void dot_matrix_bf16(const std::uint16_t* a, std::size_t a_rows, const std::uint16_t* b,
+                     std::size_t b_rows, std::size_t dimension, float* out,
+                     std::size_t out_stride) noexcept {
+  const auto value = [](std::uint16_t half) {
+    return std::bit_cast<float>(std::uint32_t{half} << 16);
+  };
+  for (std::size_t i = 0; i < a_rows; ++i) {
+    for (std::size_t j = 0; j < b_rows; ++j) {
+      float sum = 0;
+      for (std::size_t d = 0; d < dimension; ++d)
+        sum += value(a[i * dimension + d]) * value(b[j * dimension + d]);
+      out[i * out_stride + j] = sum;
+    }
+  }
+}
+
 void quantize(const float* o, std::size_t count, float t, std::uint8_t* magnitudes, float* dot,
               float* norm) noexcept {
   *dot = 0;
@@ -282,6 +305,9 @@ const Kernels kScalarKernels = {.name = "scalar",
                                 .dot_f32 = scalar::dot_f32,
                                 .l2_f32 = scalar::l2_f32,
                                 .dot_matrix = scalar::dot_matrix,
+                                .coarse = false,
+                                .to_bf16 = scalar::to_bf16,
+                                .dot_matrix_bf16 = scalar::dot_matrix_bf16,
                                 .quantize = scalar::quantize,
                                 .make_table = scalar::make_table,
                                 .scan_codes = scalar::scan_codes,

@@ -10,6 +10,8 @@ namespace kedge {
 extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+// Those of avx512, with products of bf16.
+const Kernels& avx512_bf16_kernels();
 
 // The type of the function that a member of Kernels points to, to declare it by.
 template <typename Member>
@@ -23,6 +25,8 @@ Kernel<decltype(Kernels::scale)> scale;
 Kernel<decltype(Kernels::dot_f32)> dot_f32;
 Kernel<decltype(Kernels::l2_f32)> l2_f32;
 Kernel<decltype(Kernels::dot_matrix)> dot_matrix;
+Kernel<decltype(Kernels::to_bf16)> to_bf16;
+Kernel<decltype(Kernels::dot_matrix_bf16)> dot_matrix_bf16;
 Kernel<decltype(Kernels::quantize)> quantize;
 Kernel<decltype(Kernels::make_table)> make_table;
 Kernel<decltype(Kernels::scan_codes)> scan_codes;

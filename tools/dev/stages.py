@@ -20,7 +20,8 @@ TSAN_PROGRAMS = ["base_test", "net_test", "store_test", "commit_test", "engine_t
 RELEASE_PROGRAMS = ["simd_test", "engine_test", "embed_test"]
 SIMD_PROGRAMS = ["simd_test", "engine_test"]
 NOT_AGAIN = "--gtest_filter=-EveryCall.*"  # loops over store calls: one thread, no kernel of interest
-SIMD_PATHS = {"scalar": [], "avx2": ["avx2", "fma", "f16c"], "avx512": ["avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"]}
+AVX512 = ["avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"]
+SIMD_PATHS = {"scalar": [], "avx2": ["avx2", "fma", "f16c"], "avx512": AVX512, "avx512bf16": [*AVX512, "avx512_bf16"]}
 
 
 class Tally:
