@@ -171,8 +171,9 @@ class SnapshotOpener {
     const std::optional<Bytes> bytes = on_disk(sealed_file(entry.id, entry.bytes));
     if (!bytes) return false;
     Result<OpenTreePtr> tree = open_tree(entry, *bytes);
-    if (tree.ok()) out_->trees_.push_back(*std::move(tree));
-    return tree.ok();
+    if (!tree.ok()) return false;
+    out_->trees_.push_back(*std::move(tree));
+    return true;
   }
 
   void want(bool deletes, const std::string& key, std::uint64_t offset, std::uint64_t size) {

@@ -118,6 +118,13 @@ TEST_F(Trees, RecallUnderAFilterIsTheRecallWithout) {
       }
     }
   }
+  // Half of the questions lie where the filter holds of nothing: there few lists are not enough.
+  SearchRequest far = request({}, 0);
+  far.recall = 0.8;
+  far.filter = must(parse_filter("centre < 12"));
+  const double got = recall(*index_, far, 100);
+  std::cout << "centre < 12, recall 0.8 asked: recall " << got << "\n";
+  EXPECT_GE(got, 0.9);
 }
 
 TEST_F(Trees, InMemoryAndInRoundsFindTheSame) {
