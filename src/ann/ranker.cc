@@ -67,7 +67,7 @@ Ranker::Ranker(const Tree& tree)
 
 // Written in lanes, since opening an index waits for it.
 void Ranker::add(Level& level, const float* centroid, std::size_t i) const {
-  static_assert(kLanes == 16);  // rows are padded to 64
+  static_assert(64 % kLanes == 0, "rows are padded to 64");
   float largest[kLanes] = {};
   float squared[kLanes] = {};
   float centre[kLanes] = {};

@@ -49,7 +49,8 @@ struct IndexOptions {
   std::uint64_t cache_bytes = 256ULL << 20;  // blocks and pages kept in memory by this handle
   DiskCache* disk_cache = nullptr;           // nullptr: none; outlives the index
   // Of codes and refine rows that are taken into memory whole once searches have looked at as many
-  // bytes of codes as there are: what that costs was then spent once already. 0: only by load().
+  // bytes of codes as there are, eight at least: what that costs was then spent once already. 0:
+  // only by load().
   std::uint64_t plane_bytes = 0;
   // Segments with fewer rows and objects than small_rows are small. A commit merges before it would
   // make more of them than this, or of more than twice small_rows together.
@@ -312,8 +313,9 @@ class Index {
                                       Merging merging = Merging::kNow) = 0;
   // Merges what is due (small segments, over 20 % dead), at most `max_merges`; how many were done.
   virtual Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) = 0;
-  // Makes one segment of each space's, on a tree where it has rows enough for one; `again` also
-  // where there is nothing to gain but a new tree. How many spaces were rewritten.
+  // Makes one segment of each space's, or of as many as fit one, on a tree where it has rows enough
+  // for one; `again` also where there is nothing to gain but a new tree. How many spaces were
+  // rewritten.
   virtual Result<std::uint64_t> compact(bool again, Deadline deadline,
                                         const RowsProgress& progress = {}) = 0;
   // Ends the index: the head is swapped for a dropped one; collect() then removes the files.

@@ -91,10 +91,9 @@ class IndexImpl final : public Index {
   Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,
                      const RowsProgress& progress = {});
 
-  // See IndexOptions::plane_bytes. After searches that looked at so many rows.
-  void load_if_used(const SnapshotPtr& snapshot, std::uint64_t rows, Deadline deadline);
-  Result<std::uint64_t> load(const SnapshotPtr& snapshot, std::span<const Plane> planes,
-                             std::uint64_t max_bytes, Deadline deadline);
+  // See IndexOptions::plane_bytes. After searches by codes that looked at so many rows together.
+  void load_if_used(const SnapshotPtr& snapshot, std::uint64_t searches, std::uint64_t rows,
+                    Deadline deadline);
 
   Environment environment_;
   IndexOptions options_;

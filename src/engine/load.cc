@@ -88,58 +88,72 @@ class PlaneLoad {
 
 }  // namespace
 
-Result<std::uint64_t> IndexImpl::load(const SnapshotPtr& snapshot, std::uint64_t max_bytes,
-                                      Deadline deadline) {
-  constexpr Plane kAll[] = {Plane::kCodes, Plane::kRefine, Plane::kVectors};
-  return load(snapshot, kAll, max_bytes, deadline);
-}
+namespace {
 
-Result<std::uint64_t> IndexImpl::load(const SnapshotPtr& snapshot, std::span<const Plane> planes,
-                                      std::uint64_t max_bytes, Deadline deadline) {
-  std::uint64_t loaded = 0;
+constexpr Plane kOfSearches[] = {Plane::kCodes, Plane::kRefine};
+// One search, whatever it looks at, counts for at most this part of the codes: a process that asks
+// once and ends loads nothing.
+constexpr std::uint64_t kLeastSearches = 8;
+
+// Of a snapshot's planes what `max_bytes` have room for, in this order.
+struct Choice {
+  std::uint64_t bytes = 0;  // with what is in memory already
+  std::vector<std::pair<SegmentPtr, Plane>> absent;
+};
+
+Choice choose(const Snapshot& snapshot, std::span<const Plane> planes, std::uint64_t max_bytes) {
+  Choice out;
   for (const Plane plane : planes) {
-    for (const SegmentPtr& segment : snapshot->segments()) {
+    for (const SegmentPtr& segment : snapshot.segments()) {
       if (segment->damage()) continue;
       const std::uint64_t size = segment->directory().plane(plane).size;
       if (size == 0) continue;
       const bool there = segment->file()->image(plane) != nullptr;
-      if (!there && loaded + size > max_bytes) continue;
-      if (!there) KEDGE_TRY(PlaneLoad(*this, *snapshot, *segment, plane, deadline).run());
-      loaded += size;
+      if (!there && out.bytes + size > max_bytes) continue;
+      if (!there) out.absent.emplace_back(segment, plane);
+      out.bytes += size;
     }
   }
-  return loaded;
+  return out;
 }
 
-void IndexImpl::load_if_used(const SnapshotPtr& snapshot, std::uint64_t rows, Deadline deadline) {
+}  // namespace
+
+Result<std::uint64_t> IndexImpl::load(const SnapshotPtr& snapshot, std::uint64_t max_bytes,
+                                      Deadline deadline) {
+  constexpr Plane kAll[] = {Plane::kCodes, Plane::kRefine, Plane::kVectors};
+  const Choice chosen = choose(*snapshot, kAll, max_bytes);
+  for (const auto& [segment, plane] : chosen.absent)
+    KEDGE_TRY(PlaneLoad(*this, *snapshot, *segment, plane, deadline).run());
+  return chosen.bytes;
+}
+
+void IndexImpl::load_if_used(const SnapshotPtr& snapshot, std::uint64_t searches,
+                             std::uint64_t rows, Deadline deadline) {
   if (options_.plane_bytes == 0) return;
-  constexpr Plane kOfSearches[] = {Plane::kCodes, Plane::kRefine};
-  std::uint64_t taken = 0;  // of plane_bytes, in the order of load()
-  std::uint64_t codes = 0;  // bytes of them
+  const Choice chosen = choose(*snapshot, kOfSearches, options_.plane_bytes);
+  if (chosen.absent.empty()) return;
+  std::uint64_t codes = 0;
   std::uint64_t all_rows = 0;
-  bool absent = false;
-  for (const Plane plane : kOfSearches) {
-    for (const SegmentPtr& segment : snapshot->segments()) {
-      if (segment->damage()) continue;
-      const std::uint64_t size = segment->directory().plane(plane).size;
-      if (plane == Plane::kCodes) {
-        codes += size;
-        all_rows += segment->directory().rows;
-      }
-      const bool there = size == 0 || segment->file()->image(plane) != nullptr;
-      if (!there && taken + size > options_.plane_bytes) continue;
-      absent = absent || !there;
-      taken += size;
-    }
+  for (const SegmentPtr& segment : snapshot->segments()) {
+    if (segment->damage()) continue;
+    codes += segment->directory().plane(Plane::kCodes).size;
+    all_rows += segment->directory().rows;
   }
-  if (!absent) return;
-  const std::uint64_t looked_at = rows * (codes / std::max<std::uint64_t>(all_rows, 1));
-  if (looked_at_.fetch_add(looked_at) + looked_at < codes || loading_.exchange(true)) return;
+  if (all_rows == 0) return;
+  const std::uint64_t looked_at =
+      std::min(rows * (codes / all_rows), searches * (codes / kLeastSearches));
+  if (looked_at_.fetch_add(looked_at) + looked_at < codes / kLeastSearches * kLeastSearches ||
+      loading_.exchange(true))
+    return;
   looked_at_ = 0;
-  const Result<std::uint64_t> loaded = load(snapshot, kOfSearches, options_.plane_bytes, deadline);
-  // Searches do without, and as many of them later it is tried again.
-  if (!loaded.ok())
+  for (const auto& [segment, plane] : chosen.absent) {
+    const Status loaded = PlaneLoad(*this, *snapshot, *segment, plane, deadline).run();
+    if (loaded.ok()) continue;
+    // Searches do without, and as many of them later it is tried again.
     log_.log().debug(str_cat("planes are not taken into memory: ", loaded.error().message));
+    break;
+  }
   loading_ = false;
 }
 

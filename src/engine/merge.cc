@@ -29,9 +29,10 @@ class Merge {
         progress_(progress) {}
 
   Status build() {
-    release_free_memory();
+    const bool large = is_large(plan_.inputs, index_.options());
+    if (large) release_free_memory();
     KEDGE_TRY(choose_tree());
-    release_free_memory();
+    if (large) release_free_memory();
     rebuild_.emplace(index_, snapshot_, plan_.inputs, tree_, deadline_);
     rebuild_->set_calibration(calibration_.get());
     rebuild_->set_progress(&progress_);
@@ -116,7 +117,9 @@ class Merge {
       if (point.recall == kPromised)
         left_tree_ = calibration_->share_within(tree_->tree, point.probes) < kLeast;
     }
-    // A new tree comes with points of its own.
+    // A new tree comes with points of its own, where one can be made.
+    left_tree_ = left_tree_ &&
+                 !plan_retraining(*snapshot_, index_.options(), tree_->entry.space).inputs.empty();
     if (left_tree_) points_.clear();
   }
 
@@ -214,7 +217,8 @@ Result<bool> IndexImpl::merge(const SnapshotPtr& snapshot, MergePlan plan, Deadl
   KEDGE_TRY(take(std::move(outcome), {}, deadline));
   if (!merge.left_tree()) return true;
   const SnapshotPtr now = KEDGE_TRY(latest(deadline));
-  return this->merge(now, plan_retraining(*now, options_, space), deadline, progress);
+  KEDGE_TRY(this->merge(now, plan_retraining(*now, options_, space), deadline, progress));
+  return true;
 }
 
 Result<bool> IndexImpl::make_room(const SnapshotPtr& base, Deadline deadline) {

@@ -84,19 +84,9 @@ std::vector<SegmentPtr> lightest(const std::vector<SegmentPtr>& segments,
   return taken;
 }
 
-bool fits_one(const std::vector<SegmentPtr>& segments, const IndexOptions& options) {
-  std::uint64_t rows = 0;
-  std::uint64_t bytes = 0;
-  for (const SegmentPtr& segment : segments) {
-    rows += weight(segment->entry());
-    bytes += segment->entry().bytes;
-  }
-  return rows <= options.max_segment_rows && bytes <= options.max_segment_bytes;
-}
-
 // Whether what lives of them is one segment. How many rows the dead objects have is not known: that
 // they have their share of them is right to within a few in a hundred.
-bool fits_one_alive(const std::vector<SegmentPtr>& segments, const IndexOptions& options) {
+bool fits_one(const std::vector<SegmentPtr>& segments, const IndexOptions& options) {
   constexpr double kSpare = 1.05;
   double rows = 0;
   double bytes = 0;
@@ -205,7 +195,7 @@ MergePlan plan_compaction(const Snapshot& snapshot, const IndexOptions& options,
     const bool done = all.size() == 1 && all.front()->entry().dead_objects() == 0 &&
                       (wants_tree ? fits && !space.listed.empty() : !space.flat.empty());
     if (done && !again) return {};
-    if (!fits_one_alive(all, options)) {
+    if (!fits_one(all, options)) {
       return {lightest(all, options, true),
               tree == nullptr ? MergePlan::Target::kNewTree : MergePlan::Target::kNewestTree};
     }

@@ -21,6 +21,12 @@ std::uint32_t window_rows(const IndexOptions& options, std::uint32_t padded) {
 
 }  // namespace
 
+bool is_large(const std::vector<SegmentPtr>& inputs, const IndexOptions& options) {
+  std::uint64_t bytes = 0;
+  for (const SegmentPtr& input : inputs) bytes += input->entry().bytes;
+  return bytes > options.memory_bytes;
+}
+
 Rebuild::Rebuild(IndexImpl& index, SnapshotPtr snapshot, std::vector<SegmentPtr> inputs,
                  OpenTreePtr tree, Deadline deadline)
     : index_(index),
@@ -46,6 +52,10 @@ Result<std::vector<BlockPtr>> Rebuild::read(const std::vector<PageWant>& wants) 
   return index_.reader().read_all(*snapshot_->head(), wants, nullptr, deadline_, Keep::kNever);
 }
 
+void Rebuild::trim() const {
+  if (is_large(inputs_, index_.options())) release_free_memory();
+}
+
 // Each row is placed and written: the two take about as long.
 void Rebuild::tell(std::uint64_t rows) {
   told_ += rows;
@@ -69,14 +79,14 @@ Status Rebuild::run() {
   has_segment_ = writer.objects() > 0;
   if (!has_segment_) return {};
   KEDGE_TRY(writer.end_objects());
-  release_free_memory();
+  trim();
   const bool rows = writer.rows() > 0;
   if (rows) {
     KEDGE_TRY(place_rows());
     sort_places();
-    release_free_memory();
+    trim();
     KEDGE_TRY(add_rows(writer));
-    release_free_memory();
+    trim();
     KEDGE_TRY(add_chunks(writer));
   }
   const auto next = static_cast<std::uint8_t>(std::min<int>(level + 1, kMaxLevel));

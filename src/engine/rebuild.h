@@ -23,6 +23,10 @@
 
 namespace kedge {
 
+// Whether inputs are so much that memory is given back to the system between the steps: that takes
+// the allocator's locks, which many small merges must not.
+bool is_large(const std::vector<SegmentPtr>& inputs, const IndexOptions& options);
+
 class Rebuild {
  public:
   // Inputs are of one space and not damaged. `tree` may be null. All outlive the rebuild.
@@ -97,6 +101,7 @@ class Rebuild {
   Result<std::vector<BlockPtr>> read(const std::vector<PageWant>& wants);
   [[nodiscard]] std::size_t scratch_stride() const;
   void tell(std::uint64_t rows);
+  void trim() const;
 
   IndexImpl& index_;
   SnapshotPtr snapshot_;

@@ -458,7 +458,7 @@ Result<SearchResult> IndexImpl::search(const SnapshotPtr& snapshot, const Search
   Query query(*this, snapshot, request, deadline);
   KEDGE_TRY(query.prepare());
   Result<SearchResult> found = query.run();
-  if (found.ok()) load_if_used(snapshot, found->trace.rows_scanned, deadline);
+  if (found.ok() && !request.exact) load_if_used(snapshot, 1, found->trace.rows_scanned, deadline);
   return found;
 }
 
@@ -493,7 +493,7 @@ std::vector<Result<SearchResult>> IndexImpl::search_many(const SnapshotPtr& snap
   }
   std::uint64_t rows = 0;
   for (const Result<SearchResult>& one : out) rows += one.ok() ? one->trace.rows_scanned : 0;
-  load_if_used(snapshot, rows, deadline);
+  load_if_used(snapshot, requests.size(), rows, deadline);
   return out;
 }
 

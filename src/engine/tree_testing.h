@@ -42,6 +42,23 @@ class Trees : public testing::Test {
     return out;
   }
 
+  // From now on rows that are near to none.
+  void spread_out() {
+    centres_.assign(2000, std::vector<float>(kDimension));
+    for (std::vector<float>& centre : centres_) {
+      for (float& value : centre) value = static_cast<float>(world_.random.unit() * 8 - 4);
+    }
+  }
+
+  // Of the lists those that a search looks into for a recall of 0.95.
+  static double share_for_950(const TreeEntry& tree) {
+    for (const ProbePoint& point : tree.points) {
+      if (point.recall == 950) return static_cast<double>(point.probes) / tree.leaves;
+    }
+    ADD_FAILURE() << "no point for 0.95";
+    return 0;
+  }
+
   IndexedObject object(std::size_t number, const std::vector<float>& values) {
     IndexedObject out;
     out.row.source = 1;

@@ -1,6 +1,7 @@
 // Rotations and distances of floats on CPUs with AVX2, FMA and F16C.
 #include <immintrin.h>
 
+#include "simd/columns.h"
 #include "simd/tables.h"
 
 // On every function of this file, and never a compiler flag: a flag would also compile the inline
@@ -76,20 +77,7 @@ KEDGE_TARGET void add_products(__m256 left, const Sums& right, Sums& sums) noexc
   sums.of3 = _mm256_fmadd_ps(left, right.of3, sums.of3);
 }
 
-// Four rows of b; where `columns` < 4 are there, the last of them stands for the rest.
-struct Columns {
-  const float* at0;
-  const float* at1;
-  const float* at2;
-  const float* at3;
-};
-
-Columns columns_of(const float* b, std::size_t columns, std::size_t dimension) noexcept {
-  return {b, b + (columns > 1 ? 1 : 0) * dimension, b + (columns > 2 ? 2 : columns - 1) * dimension,
-          b + (columns > 3 ? 3 : columns - 1) * dimension};
-}
-
-KEDGE_TARGET Sums load(const Columns& b, std::size_t k) noexcept {
+KEDGE_TARGET Sums load(const Columns<float>& b, std::size_t k) noexcept {
   return {_mm256_loadu_ps(b.at0 + k), _mm256_loadu_ps(b.at1 + k), _mm256_loadu_ps(b.at2 + k),
           _mm256_loadu_ps(b.at3 + k)};
 }

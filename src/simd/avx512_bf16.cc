@@ -7,6 +7,7 @@
 
 #include <immintrin.h>
 
+#include "simd/columns.h"
 #include "simd/tables.h"
 
 // On every function of this file, as in avx512_floats.cc.
@@ -45,25 +46,12 @@ struct Halves {
   __m512bh of3;
 };
 
-// Four rows of b; where `columns` < 4 are there, the last of them stands for the rest.
-struct Columns {
-  const std::uint16_t* at0;
-  const std::uint16_t* at1;
-  const std::uint16_t* at2;
-  const std::uint16_t* at3;
-};
-
-Columns columns_of(const std::uint16_t* b, std::size_t columns, std::size_t dimension) noexcept {
-  return {b, b + (columns > 1 ? 1 : 0) * dimension, b + (columns > 2 ? 2 : columns - 1) * dimension,
-          b + (columns > 3 ? 3 : columns - 1) * dimension};
-}
-
 KEDGE_TARGET __m512bh load(const std::uint16_t* at) noexcept {
   const __m512i bits = _mm512_loadu_si512(at);
   return reinterpret_cast<const __m512bh&>(bits);
 }
 
-KEDGE_TARGET Halves load(const Columns& b, std::size_t k) noexcept {
+KEDGE_TARGET Halves load(const Columns<std::uint16_t>& b, std::size_t k) noexcept {
   return {load(b.at0 + k), load(b.at1 + k), load(b.at2 + k), load(b.at3 + k)};
 }
 
