@@ -44,10 +44,12 @@ Ranker::Ranker(const Tree& tree)
       leaf_count_(tree.leaf_count()),
       mean_(tree.padded()),
       first_(tree.first_leaf().begin(), tree.first_leaf().end()) {
+  // From halves, a leaf at a time: who only searches needs no others.
+  std::vector<float> centroid(padded_);
   std::vector<double> sum(padded_);
   for (std::uint32_t leaf = 0; leaf < leaf_count_; ++leaf) {
-    const float* centroid = tree.centroid_f32(leaf);
-    for (std::size_t i = 0; i < padded_; ++i) sum[i] += centroid[i];
+    kernels().f16_to_f32(tree.centroid_f16(leaf), centroid.data(), padded_);
+    for (std::size_t i = 0; i < padded_; ++i) sum[i] += double{centroid[i]};
   }
   for (std::size_t i = 0; i < padded_; ++i) mean_[i] = static_cast<float>(sum[i] / leaf_count_);
   const std::size_t groups = leaf_count_ > kExactRanking ? first_.size() - 1 : 0;
@@ -60,9 +62,17 @@ Ranker::Ranker(const Tree& tree)
     level->centre.resize(count);
   }
   for (std::uint32_t leaf = 0; leaf < leaf_count_; ++leaf) {
-    add(leaves_, tree.centroid_f32(leaf), leaf);
+    kernels().f16_to_f32(tree.centroid_f16(leaf), centroid.data(), padded_);
+    add(leaves_, centroid.data(), leaf);
+    leaves_.offset[leaf] += tree.penalties()[leaf];
   }
-  for (std::size_t g = 0; g < groups; ++g) add(groups_, tree.parent_f32(g), g);
+  for (std::size_t g = 0; g < groups; ++g) {
+    add(groups_, tree.parent_f32(g), g);
+    const std::span<const float> of_leaves =
+        tree.penalties().subspan(first_[g], first_[g + 1] - first_[g]);
+    groups_.offset[g] += std::accumulate(of_leaves.begin(), of_leaves.end(), 0.0F) /
+                         static_cast<float>(of_leaves.size());
+  }
 }
 
 // Written in lanes, since opening an index waits for it.

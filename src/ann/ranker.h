@@ -16,7 +16,7 @@ inline constexpr std::size_t kExactRanking = 4096;
 
 struct Ranked {
   std::uint32_t leaf = 0;
-  float value = 0;  // approximate |q - c|^2, for dot -<q, c>
+  float value = 0;  // approximate |q - c|^2 and the penalty, for dot -<q, c>
 
   bool operator==(const Ranked&) const = default;
 };
@@ -39,7 +39,7 @@ class Ranker {
     std::size_t count = 0;
     AlignedArray<std::uint8_t> codes;
     std::vector<float> step;
-    std::vector<float> offset;  // |d|^2, of d = c - mean
+    std::vector<float> offset;  // |d|^2, of d = c - mean, and the penalty
     std::vector<float> centre;  // <mean, d>
   };
   struct Query;

@@ -20,7 +20,8 @@ std::vector<Ranked> brute_force(const Tree& tree, const QueryCodes& query, std::
     const float value = query.metric() == Metric::kDot
                             ? -kernels().dot_f32(query.rotated(), centroid, tree.padded())
                             : kernels().l2_f32(query.rotated(), centroid, tree.padded());
-    all.push_back({leaf, value});
+    const bool dot = query.metric() == Metric::kDot;
+    all.push_back({leaf, value + (dot ? 0 : tree.penalties()[leaf])});
   }
   std::sort(all.begin(), all.end(),
             [](const Ranked& a, const Ranked& b) { return a.value < b.value; });
@@ -60,10 +61,12 @@ TEST(Ranker, NamesTheLeavesThatBruteForceNames) {
     for (std::size_t i = 0; i < made.rows; ++i) {
       rotation.apply(rows.data() + i * kDimension, rotated.data() + i * kDimension);
     }
-    const Tree tree =
-        Tree::train({rotated.data(), nullptr, made.rows, kDimension},
-                    {.leaf_rows = made.leaf_rows, .rows = made.rows}, inline_executor());
+    Tree tree = Tree::train({rotated.data(), nullptr, made.rows, kDimension},
+                            {.leaf_rows = made.leaf_rows, .rows = made.rows}, inline_executor());
     ASSERT_EQ(tree.leaf_count() > kExactRanking, made.leaf_rows == 4);
+    std::vector<float> penalties(tree.leaf_count());
+    for (float& penalty : penalties) penalty = static_cast<float>(normal.below(200)) / 10;
+    tree = std::move(tree).with_penalties(std::move(penalties));
     const Ranker ranker(tree);
     QueryCodes query(rotation, made.metric);
     std::vector<Ranked> ranked;

@@ -175,17 +175,16 @@ Tree Tree::train(const Rows& sample, const TreeOptions& options, Executor& execu
 }
 
 Result<Tree> Tree::from_centroids(std::uint32_t padded, std::vector<std::uint16_t> centroids,
-                                  std::vector<std::uint32_t> first_leaf) {
+                                  std::vector<std::uint32_t> first_leaf,
+                                  std::vector<float> penalties) {
   if (padded == 0 || padded % 64 != 0) return Error{Code::kCorrupt, "tree: bad dimension"};
   const std::size_t count = centroids.size() / padded;
   if (count == 0 || count > kMaxLeaves || centroids.size() % padded != 0) {
     return Error{Code::kCorrupt, "tree: leaves out of range"};
   }
-  for (const std::uint16_t half : centroids) {
-    if ((half & kHalfExponent) == kHalfExponent) {
-      return Error{Code::kCorrupt, "tree: centroid is not finite"};
-    }
-  }
+  bool finite = true;  // to the end, so that it is done many at a time
+  for (const std::uint16_t half : centroids) finite &= (half & kHalfExponent) != kHalfExponent;
+  if (!finite) return Error{Code::kCorrupt, "tree: centroid is not finite"};
   if (first_leaf.empty()) first_leaf = even_groups(count);
   if (first_leaf.size() < 2 || first_leaf.front() != 0 || first_leaf.back() != count) {
     return Error{Code::kCorrupt, "tree: groups do not cover the leaves"};
@@ -193,23 +192,45 @@ Result<Tree> Tree::from_centroids(std::uint32_t padded, std::vector<std::uint16_
   for (std::size_t i = 1; i < first_leaf.size(); ++i) {
     if (first_leaf[i] <= first_leaf[i - 1]) return Error{Code::kCorrupt, "tree: empty group"};
   }
+  if (penalties.empty()) penalties.resize(count);
+  if (penalties.size() != count) return Error{Code::kCorrupt, "tree: penalties do not fit"};
+  for (const float penalty : penalties) {
+    if (!std::isfinite(penalty) || penalty < 0)
+      return Error{Code::kCorrupt, "tree: penalty out of range"};
+  }
   Tree tree;
+  tree.penalties_ = std::move(penalties);
   tree.padded_ = padded;
-  tree.leaves_ = Centroids(count, padded);
-  kernels().f16_to_f32(centroids.data(), tree.leaves_.row(0), centroids.size());
-  tree.leaves_.measure();
   tree.centroids_ = std::move(centroids);
-  tree.groups_ = with_parents(tree.leaves_, std::move(first_leaf));
+  tree.first_leaf_ = std::move(first_leaf);
   return tree;
+}
+
+const Tree::Wide& Tree::wide() const {
+  std::call_once(wide_->made, [&] {
+    wide_->leaves = Centroids(leaf_count(), padded_);
+    kernels().f16_to_f32(centroids_.data(), wide_->leaves.row(0), centroids_.size());
+    wide_->leaves.measure();
+    wide_->groups = with_parents(wide_->leaves, first_leaf_);
+  });
+  return *wide_;
+}
+
+Tree Tree::with_penalties(std::vector<float> penalties) && {
+  KEDGE_CHECK(penalties.size() == leaf_count());
+  penalties_ = std::move(penalties);
+  return std::move(*this);
 }
 
 void Tree::assign(const float* rows, std::size_t n, std::uint32_t* labels,
                   Executor& executor) const {
   const Rows all{rows, nullptr, n, padded_};
-  if (leaves_.count() <= kExactAssignment) {
-    nearest(all, leaves_, labels, executor);
+  const Wide& wide = this->wide();
+  if (leaf_count() <= kExactAssignment) {
+    nearest(all, wide.leaves, labels, executor);
   } else {
-    nearest_in_groups(all, leaves_, groups_, beam_width(groups_.count()), labels, executor);
+    nearest_in_groups(all, wide.leaves, wide.groups, beam_width(wide.groups.count()), labels,
+                      executor);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <string>
 
@@ -170,6 +171,17 @@ TEST(Tree, RefusesWhatIsNoTree) {
     EXPECT_EQ(tree.error().message, c.message);
   }
   EXPECT_TRUE(Tree::from_centroids(64, two).ok());
+  EXPECT_TRUE(Tree::from_centroids(64, two, {}, {0.0F, 2.0F}).ok());
+  const std::pair<std::vector<float>, const char*> penalties[] = {
+      {{1}, "tree: penalties do not fit"},
+      {{0, -1}, "tree: penalty out of range"},
+      {{std::numeric_limits<float>::infinity(), 0}, "tree: penalty out of range"},
+      {{0, std::numeric_limits<float>::quiet_NaN()}, "tree: penalty out of range"}};
+  for (const auto& [bad, message] : penalties) {
+    const auto tree = Tree::from_centroids(64, two, {}, bad);
+    ASSERT_FALSE(tree.ok()) << message;
+    EXPECT_EQ(tree.error().message, message);
+  }
 }
 
 // Logs and templates: most vectors are one and the same.

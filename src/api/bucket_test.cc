@@ -261,7 +261,7 @@ TEST_F(BucketTest, AnUnchangedSourceCostsNoReads) {
 }
 
 // Opening is a round for the head, and one for directories that do not fit into it.
-TEST_F(BucketTest, ASearchOpensWithOneGetAndShowsItsBill) {
+TEST_F(BucketTest, ASearchOpensInOneRoundAndShowsItsBill) {
   sync();
   SearchQuery query;
   query.text = "the bilge pump is reset";

@@ -129,6 +129,9 @@ Result<SearchResponse> run_search(Session& session, const SearchQuery& query) {
   }
   const double began = session.seconds();
   const StoreUsage before = session.index_usage();
+  session.begin_search();
+  const SnapshotPtr held =
+      session.opened() ? KEDGE_TRY(session.index(false))->current() : SnapshotPtr();
   const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(session, query.options.generation));
   const StoreUsage opened = difference(session.index_usage(), before);
   const double opened_at = session.seconds();
@@ -147,7 +150,7 @@ Result<SearchResponse> run_search(Session& session, const SearchQuery& query) {
   SearchResult found = KEDGE_TRY(index->search(snapshot, request, session.deadline()));
   SearchResponse out =
       make_response(session, snapshot, std::move(found), query.options, query.text);
-  out.explain.rounds_index = opened.reads > 1 ? 2 : opened.reads > 0 ? 1 : 0;
+  out.explain.rounds_index = opened.reads == 0 ? 0 : (snapshot == held ? 1 : snapshot->rounds());
   out.explain.requests += opened.reads;
   out.explain.bytes += opened.bytes_in;
   out.explain.open_seconds = opened_at - began;

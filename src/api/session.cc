@@ -122,6 +122,7 @@ Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool crea
   options.memory_bytes = options_.memory_bytes / 2;
   options.scratch_folder = environment_.scratch_folder;
   options.disk_cache = index_blocks();
+  options.read_opening = searching_;
   const Environment environment = engine_environment(store);
   Result<std::unique_ptr<Index>> opened = Index::open(environment, options, deadline());
   if (opened.ok() || opened.code() != Code::kNotFound) return opened;
@@ -173,6 +174,11 @@ Result<SnapshotPtr> Session::latest() {
   const bool known = opened();
   Index* index = KEDGE_TRY(this->index(false));
   return known ? index->latest(deadline()) : Result<SnapshotPtr>(index->current());
+}
+
+void Session::begin_search() {
+  const std::lock_guard lock(mutex_);
+  searching_ = true;
 }
 
 bool Session::opened() {

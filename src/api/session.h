@@ -32,6 +32,9 @@ class Session {
   Result<SnapshotPtr> latest();
   // Whether the index is opened already, so that its current snapshot may be old.
   [[nodiscard]] bool opened();
+  // What follows is a search: an index that is not open yet is opened in one round, for a request
+  // more (IndexOptions::read_opening).
+  void begin_search();
   // Whether an index exists; errors other than kNotFound are returned.
   Result<bool> index_exists();
 
@@ -93,6 +96,7 @@ class Session {
   Kept index_store_;
   std::unique_ptr<DiskCache> disk_cache_;
   bool disk_cache_tried_ = false;
+  bool searching_ = false;
   std::unique_ptr<Index> index_;
   std::unique_ptr<Index> attached_;
   std::unique_ptr<ObjectStore> scratch_store_;

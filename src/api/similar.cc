@@ -136,6 +136,7 @@ class Search {
 }  // namespace
 
 Result<SearchResponse> run_similar(Session& session, const SimilarQuery& query) {
+  session.begin_search();
   if (query.like.empty())
     return {Code::kInvalid, "similar needs at least one object that is liked"};
   if (query.like.size() + query.unlike.size() > kMaxExamples) {

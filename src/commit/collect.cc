@@ -240,7 +240,9 @@ class Collection {
       return {Code::kCorrupt, str_cat(printable(info.key), ": has ", info.size,
                                       " bytes, named with ", file->size, "; nothing was removed")};
     }
-    if (relative.starts_with(kHistoryFolder) || !options_.is_ours(relative))
+    const bool standing = !options_.standing.empty() && relative == options_.standing;
+    if (standing && !fence_.dropped) return Verdict{Fate::kKept, "a copy of what opening reads"};
+    if (relative.starts_with(kHistoryFolder) || !(standing || options_.is_ours(relative)))
       return Verdict{Fate::kForeign, "not a file of this index: left alone"};
     if (young) return Verdict{Fate::kYoung, "named by none, younger than the floor"};
     return Verdict{Fate::kGoes, "named by no retained generation"};

@@ -31,6 +31,9 @@ struct CollectOptions {
   // Whether a relative key has the shape of a file of this index; others are left alone. Must be
   // set. The head and its history are known without it.
   std::function<bool(std::string_view relative)> is_ours;
+  // A key that is no file of any generation, and stays while the index is not dropped. May be
+  // empty.
+  std::string_view standing = {};
   // Folders of the index's files, each ending with '/': what the store keeps of them beside the
   // listing (noncurrent versions, delete markers, unfinished uploads) goes too, once it is older
   // than the floor. The head and its history are known without.

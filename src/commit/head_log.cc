@@ -133,7 +133,20 @@ Result<HeadPtr> HeadLog::newest_body(Deadline deadline) {
 
 Result<HeadPtr> HeadLog::read(Deadline deadline, const HeadPtr& known) {
   const bool tagged = known != nullptr && !known->tag.value.empty() && !known->recovered;
-  auto head = tagged ? revalidate(known, deadline) : load(deadline);
+  return or_history(tagged ? revalidate(known, deadline) : load(deadline), deadline);
+}
+
+Result<HeadPtr> HeadLog::read_beside(std::string_view beside, Result<Blob>& file,
+                                     Deadline deadline) {
+  ReadRequest requests[2];
+  requests[0].key = path("head");
+  requests[1].key = path(beside);
+  std::vector<Result<Blob>> blobs = store_.read(requests, deadline);
+  file = std::move(blobs[1]);
+  return or_history(parse_blob(std::move(blobs[0]), requests[0].key), deadline);
+}
+
+Result<HeadPtr> HeadLog::or_history(Result<HeadPtr> head, Deadline deadline) {
   // Once more, should only the way here have damaged it.
   if (!head.ok() && head.code() == Code::kCorrupt) head = load(deadline);
   if (head.ok() || (head.code() != Code::kCorrupt && head.code() != Code::kNotFound)) return head;

@@ -124,6 +124,9 @@ class HeadLog {
   // head. kCorrupt: neither the head nor a history body parses. kUnsupported: a required feature is
   // unknown, by name.
   Result<HeadPtr> read(Deadline deadline, const HeadPtr& known = nullptr);
+  // As read, and in the same round the file `beside`, a key under the prefix, whole. What comes of
+  // that is in `file`, and nothing else depends on it.
+  Result<HeadPtr> read_beside(std::string_view beside, Result<Blob>& file, Deadline deadline);
   // A retained generation, from the head or its history body. kExpired: not retained any more.
   // kNotFound: never was. kCorrupt: lost, or does not parse.
   Result<HeadPtr> read_generation(std::uint64_t generation, Deadline deadline);
@@ -191,6 +194,8 @@ class HeadLog {
   Result<HeadPtr> revalidate(const HeadPtr& known, Deadline deadline);
   Result<HeadPtr> parse_blob(Result<Blob> blob, std::string_view key,
                              Features features = Features::kKnown);
+  // Where the head could not be read as one: once more, then from history.
+  Result<HeadPtr> or_history(Result<HeadPtr> head, Deadline deadline);
   Result<HeadPtr> newest_body(Deadline deadline);
   Error explain_absent_generation(std::uint64_t generation, Deadline deadline);
   Id128 random_id();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ann/tree.h"
@@ -24,31 +25,48 @@ class Calibration {
   // `questions`: rotated rows, `count` of `padded` floats each.
   Calibration(std::vector<float> questions, std::uint32_t padded, Metric metric);
 
-  // Rotated rows of the index and the list of each. A row that equals a question is the question
-  // itself, and is left out.
-  void add(const float* rows, const std::uint32_t* lists, std::size_t count, Executor& executor);
+  // Rotated rows of the index and the list of each, a leaf of `tree`. A row that equals a question
+  // is the question itself, and is left out.
+  void add(const Tree& tree, const float* rows, const std::uint32_t* lists, std::size_t count,
+           Executor& executor);
   // Empty where there were too few rows.
   [[nodiscard]] std::vector<ProbePoint> points(const Tree& tree) const;
   // The share, 0 to 1, of the nearest rows that lie in the first `probes` lists; 1 where there were
   // none.
   [[nodiscard]] double share_within(const Tree& tree, std::uint32_t probes) const;
 
+  // Of the nearest rows of a question how many, 0 to 1, are still the nearest by estimates of five
+  // bits: what these err by about a row's centroid is known (RowEncoder), and is drawn.
+  [[nodiscard]] double five_bits(const Tree& tree) const;
+  // Of penalties in proportion to `spreads` (of each leaf the mean squared distance of its rows
+  // from the centroid) those with which the fewest lists have to be looked into. Zeros for dot.
+  [[nodiscard]] std::vector<float> best_penalties(const Tree& tree,
+                                                  std::span<const float> spreads) const;
+
   static constexpr std::size_t kQuestions = 256;
   static constexpr std::size_t kNearest = 10;
+  static constexpr std::size_t kRivals = 40;  // what may be taken for one of them, and they
 
  private:
   struct Near {
     float distance = 0;
+    float residual = 0;  // from its list's centroid, not squared
     std::uint32_t list = 0;
   };
-  // Of each question the nearest so far.
+  // Of each question the kRivals nearest so far.
   struct Nearest {
     std::vector<std::vector<Near>> heaps;  // the farthest first
     std::vector<float> limits;             // what a row has to beat
     void offer(std::size_t question, const Near& near);
   };
-  // Of every nearest row, in how many lists a search looks until it has it; in order.
-  [[nodiscard]] std::vector<std::uint32_t> ranks(const Tree& tree) const;
+  using Ranks = std::vector<std::uint32_t>;
+  // The kNearest of a question, nearest first, and behind them their rivals.
+  [[nodiscard]] std::vector<Near> nearest(std::size_t question) const;
+  // Of every nearest row, in how many lists a search looks until it has it; in order. With each of
+  // `penalties`, which are those of the tree or others.
+  [[nodiscard]] std::vector<Ranks> ranks(const Tree& tree,
+                                         std::span<const std::vector<float>> penalties) const;
+  [[nodiscard]] Ranks ranks(const Tree& tree) const;
 
   std::vector<float> questions_;
   std::uint32_t padded_;

@@ -62,18 +62,44 @@ SnapshotPtr IndexImpl::current() const {
   return current_;
 }
 
+Result<HeadPtr> IndexImpl::first_head(Opening& opening, Deadline deadline) {
+  DiskCache* const disk = options_.disk_cache;
+  const std::vector<BlockName> mark = {opened_before(log_)};
+  if (!options_.read_opening || (disk != nullptr && disk->find(mark).front()))
+    return log_.read(deadline);
+  Result<Blob> file = Error{Code::kNotFound, ""};
+  HeadPtr head = KEDGE_TRY(log_.read_beside(kOpeningKey, file, deadline));
+  if (file.ok()) opening = Opening(std::move(file->body));
+  if (disk != nullptr) {
+    const Bytes body = opened_before_bytes(log_);
+    const BlockEntry entry{mark.front(), body};
+    disk->insert(std::span(&entry, 1), MakeRoom::kOldest);
+  }
+  return head;
+}
+
 Result<SnapshotPtr> IndexImpl::latest(Deadline deadline) {
   const SnapshotPtr known = current();
-  const HeadPtr head = KEDGE_TRY(log_.read(deadline, known == nullptr ? nullptr : known->head()));
-  auto snapshot = open_newest(head, deadline);
+  Opening opening;
+  const HeadPtr head = KEDGE_TRY(known == nullptr ? first_head(opening, deadline)
+                                                  : log_.read(deadline, known->head()));
+  auto snapshot = open_newest(head, deadline, opening);
   // A head that was replaced, and its files collected, while it was opened: once more.
   if (!snapshot.ok() && snapshot.code() == Code::kExpired)
-    snapshot = open_newest(KEDGE_TRY(log_.read(deadline)), deadline);
+    snapshot = open_newest(KEDGE_TRY(log_.read(deadline)), deadline, opening);
   return snapshot;
 }
 
-Result<SnapshotPtr> IndexImpl::open_newest(const HeadPtr& head, Deadline deadline) {
-  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(head, deadline));
+void IndexImpl::keep_opening(const SnapshotPtr& before, const Snapshot& now, Deadline deadline) {
+  if (!opening_changed(before == nullptr ? nullptr : &before->state(), now.state())) return;
+  const Status written = write_opening(log_, now.state(), deadline);
+  if (!written.ok())
+    log_.log().debug(str_cat("the opening file was not written: ", written.error().message));
+}
+
+Result<SnapshotPtr> IndexImpl::open_newest(const HeadPtr& head, Deadline deadline,
+                                           const Opening& opening) {
+  const SnapshotPtr snapshot = KEDGE_TRY(open_snapshot(head, deadline, opening));
   const std::lock_guard lock(mutex_);
   if (current_ == nullptr || current_->generation() <= snapshot->generation()) current_ = snapshot;
   return snapshot;
@@ -91,8 +117,11 @@ Result<CommitReport> IndexImpl::take(CommitOutcome outcome, CommitReport report,
   report.commit_id = head->envelope.commit_id;
   // The commit stands whether or not it can be opened just now; the next latest() tries again.
   if (head->envelope.dropped) return report;
+  const SnapshotPtr before = current();
   const Result<SnapshotPtr> snapshot = open_newest(head, deadline);
-  if (!snapshot.ok()) {
+  if (snapshot.ok()) {
+    keep_opening(before, **snapshot, deadline);
+  } else {
     environment_.log.warning(
         str_cat("generation ", report.generation,
                 " is committed, but cannot be opened now: ", snapshot.error().message));
@@ -199,7 +228,8 @@ Result<CollectReport> IndexImpl::collect(const CollectOptions& options, Deadline
     return matches_shape(key, "seg/{hh}/{32}") || matches_shape(key, "del/{32}-{32}") ||
            matches_shape(key, "tree/{32}");
   };
-  ours.folders = {"seg/", "del/", "tree/", "probe/"};
+  ours.standing = kOpeningKey;
+  ours.folders = {"seg/", "del/", "tree/", "probe/", std::string(kOpeningFolder)};
   return kedge::collect(log_, ours, deadline);
 }
 

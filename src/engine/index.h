@@ -48,6 +48,9 @@ struct IndexOptions {
   HeadLogOptions head;
   std::uint64_t cache_bytes = 256ULL << 20;  // blocks and pages kept in memory by this handle
   DiskCache* disk_cache = nullptr;           // nullptr: none; outlives the index
+  // Whether opening it for the first time reads the opening file beside the head: one round instead
+  // of two for a request more. Not where the disk cache knows the index already.
+  bool read_opening = false;
   // Of codes and refine rows that are taken into memory whole once searches have looked at as many
   // bytes of codes as there are, eight at least: what that costs was then spent once already. 0:
   // only by load().
@@ -82,6 +85,8 @@ class Snapshot {
   [[nodiscard]] const HeadPtr& head() const { return head_; }
   [[nodiscard]] const IndexState& state() const { return state_; }
   [[nodiscard]] std::uint64_t generation() const { return head_->envelope.generation; }
+  // Dependent rounds that opening it took: 1 for the head, 2 with what had to be read behind it.
+  [[nodiscard]] std::uint32_t rounds() const { return rounds_; }
   // nullptr: no such source, space.
   [[nodiscard]] const SourceEntry* source(std::uint32_t number) const;
   [[nodiscard]] const SourceEntry* source(std::string_view uri) const;
@@ -101,6 +106,7 @@ class Snapshot {
   friend class SnapshotOpener;
   HeadPtr head_;
   IndexState state_;
+  std::uint32_t rounds_ = 1;
   std::vector<std::shared_ptr<const Segment>> segments_;  // as in state_.segments
   std::vector<std::shared_ptr<const OpenTree>> trees_;    // those that could be read
   std::map<Id128, std::shared_ptr<const Rotation>> rotations_;

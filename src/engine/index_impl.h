@@ -13,6 +13,7 @@
 #include "engine/block_cache.h"
 #include "engine/index.h"
 #include "engine/merge_plan.h"
+#include "engine/opening.h"
 #include "engine/page_reader.h"
 #include "engine/probe.h"
 #include "engine/segment.h"
@@ -71,10 +72,13 @@ class IndexImpl final : public Index {
   HeadLog& log() override { return log_; }
 
   // The state of a head, opened: directories and deletes of segments not open yet are read in one
-  // round. What is damaged or lost is a damaged segment; other errors are its own.
-  Result<SnapshotPtr> open_snapshot(const HeadPtr& head, Deadline deadline);
+  // round, where `opening` has no copy of them. What is damaged or lost is a damaged segment; other
+  // errors are its own.
+  Result<SnapshotPtr> open_snapshot(const HeadPtr& head, Deadline deadline,
+                                    const Opening& opening = {});
   // As open_snapshot; becomes current() unless that is newer.
-  Result<SnapshotPtr> open_newest(const HeadPtr& head, Deadline deadline);
+  Result<SnapshotPtr> open_newest(const HeadPtr& head, Deadline deadline,
+                                  const Opening& opening = {});
   Status create_first(Deadline deadline);
 
   [[nodiscard]] const Environment& environment() const { return environment_; }
@@ -86,6 +90,12 @@ class IndexImpl final : public Index {
   Result<CommitReport> take(CommitOutcome outcome, CommitReport report, Deadline deadline);
 
  private:
+  // The head, for a handle that has opened nothing yet; with IndexOptions::read_opening the opening
+  // file too.
+  Result<HeadPtr> first_head(Opening& opening, Deadline deadline);
+  // After a commit upon `before` (nullptr: none): the opening file, where it changed. What goes
+  // wrong costs the next process a round.
+  void keep_opening(const SnapshotPtr& before, const Snapshot& now, Deadline deadline);
   // Merges small segments if one more would be too many; whether it did.
   Result<bool> make_room(const SnapshotPtr& base, Deadline deadline);
   Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,

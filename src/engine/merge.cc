@@ -247,6 +247,8 @@ Result<std::uint64_t> IndexImpl::compact(bool again, Deadline deadline,
     if (KEDGE_TRY(merge(snapshot, std::move(plan), deadline, progress))) ++done;
     snapshot = KEDGE_TRY(latest(deadline));
   }
+  // Each merge wrote it; one that is lost or old is made again here.
+  if (done == 0) keep_opening(nullptr, *snapshot, deadline);
   return done;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/page_reader.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <numeric>
@@ -25,15 +26,42 @@ bool same_page(const PageWant& a, const PageWant& b) {
   return a.file->id == b.file->id && a.page.offset == b.page.offset;
 }
 
+// Above which gap a page begins a request of its own, of a round of these.
+std::uint64_t largest_gap(std::span<const PageWant> wants,
+                          const std::vector<std::size_t>& missing) {
+  std::vector<std::uint64_t> gaps;
+  std::size_t requests = 0;
+  const SegmentFile* file = nullptr;
+  std::uint64_t end = 0;
+  for (const std::size_t i : missing) {
+    const PageRef& page = wants[i].page;
+    if (wants[i].file != file || page.offset > end + kMaxGap) {
+      ++requests;
+      file = wants[i].file;
+      end = 0;
+    } else if (page.offset > end + kMinGap) {
+      gaps.push_back(page.offset - end);
+    }
+    end = std::max(end, page.offset + page.size);
+  }
+  if (requests >= kFewRequests) return kMaxGap;
+  const std::size_t more = kFewRequests - requests;
+  if (gaps.size() <= more) return kMinGap;
+  std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(more), gaps.end(),
+                   std::greater<>());
+  return gaps[more];
+}
+
 // `missing`: in order of file and offset.
 std::vector<Range> coalesce(std::span<const PageWant> wants,
                             const std::vector<std::size_t>& missing) {
   std::vector<Range> out;
+  const std::uint64_t gap = largest_gap(wants, missing);
   for (const std::size_t i : missing) {
     const PageRef& page = wants[i].page;
     const std::uint64_t end = page.offset + page.size;
     const bool joins = !out.empty() && out.back().file == wants[i].file &&
-                       page.offset <= out.back().end + kMaxGap &&
+                       page.offset <= out.back().end + gap &&
                        std::max(end, out.back().end) - out.back().begin <= kMaxRange;
     if (joins) {
       out.back().end = std::max(out.back().end, end);

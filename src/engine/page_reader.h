@@ -41,7 +41,12 @@ std::vector<PageWant> plane_wants(const Segment& segment, Plane plane);
 // Parses a page of rows whose checksum was right; kCorrupt by the file's name.
 Status parse_rows(const PageWant& want, ByteView bytes, VectorBlock* vectors, CodeList* codes);
 
-inline constexpr std::uint64_t kMaxGap = 256 * 1024;    // bytes read for nothing, to save a request
+// Bytes that are read for nothing, to save a request: at most so many between two pages. A round of
+// fewer than kFewRequests requests leaves out more, the largest gaps first, down to kMinGap: there
+// a request takes longer than the bytes.
+inline constexpr std::uint64_t kMaxGap = 256 * 1024;
+inline constexpr std::uint64_t kMinGap = 48 * 1024;
+inline constexpr std::size_t kFewRequests = 44;
 inline constexpr std::uint64_t kMaxRange = 8ULL << 20;  // one request
 // Pages asked for in one call, for callers that want many: what they hold beside the cache.
 inline constexpr std::uint64_t kMaxWindow = 64ULL << 20;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 #include "engine/testing.h"
 #include "store/disk_cache.h"
@@ -12,6 +13,41 @@ namespace kedge {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Pages of 1 KiB, so far apart.
+RequestCount requests_for(std::span<const std::uint64_t> gaps) {
+  SegmentFile file;
+  std::vector<PageWant> wants(gaps.size() + 1);
+  std::uint64_t at = 0;
+  for (std::size_t i = 0; i < wants.size(); ++i) {
+    wants[i].file = &file;
+    wants[i].page = {.offset = at, .size = 1024, .crc = 0};
+    if (i < gaps.size()) at += 1024 + gaps[i];
+  }
+  std::reverse(wants.begin(), wants.end());
+  return count_requests(wants);
+}
+
+// What a round reads for nothing: nothing that is large, and of the rest the more, the more
+// requests it has.
+TEST(Requests, LeaveOutTheLargestGaps) {
+  using Gaps = std::vector<std::uint64_t>;
+  EXPECT_EQ(requests_for(Gaps{0, 0}).requests, 1U);
+  EXPECT_EQ(requests_for(Gaps{kMinGap, kMinGap}).requests, 1U);
+  EXPECT_EQ(requests_for(Gaps{kMinGap + 1, 100, kMaxGap, kMaxGap + 1}).requests, 4U);
+  Gaps many;
+  for (std::uint64_t i = 0; i < 100; ++i) many.push_back(kMinGap + 1 + 1000 * (i * 37 % 100));
+  const RequestCount count = requests_for(many);
+  EXPECT_EQ(count.requests, kFewRequests);
+  std::sort(many.begin(), many.end());
+  many.resize(100 - (kFewRequests - 1));
+  EXPECT_EQ(count.bytes, 101 * 1024 + std::accumulate(many.begin(), many.end(), std::uint64_t{0}));
+  const Gaps far(100, kMaxGap + 1);
+  EXPECT_EQ(requests_for(far).requests, 101U);
+  Gaps both(60, kMaxGap + 1);
+  both.insert(both.end(), 20, kMaxGap);
+  EXPECT_EQ(requests_for(both).requests, 61U);
+}
 
 class DiskReadTest : public testing::Test {
  protected:
@@ -338,6 +374,19 @@ TEST_F(DiskReadTest, OpeningReadsTreesAndDelFilesFromIt) {
   }
   expect_read(3);
   expect_read(1);
+}
+
+// A machine that has opened an index before does not read its opening file again, and what it took
+// from there lies in the cache.
+TEST_F(DiskReadTest, OpeningReadsTheOpeningFileOnce) {
+  world.options.index.read_opening = true;
+  must(index->compact(true, world.soon()));
+  fs::remove_all(folder);
+  for (const std::uint64_t requests : {2U, 1U, 1U}) {
+    const std::uint64_t before = reads();
+    EXPECT_EQ(world.open()->current()->rounds(), 1U);
+    EXPECT_EQ(reads() - before, requests);
+  }
 }
 
 }  // namespace

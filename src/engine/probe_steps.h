@@ -31,6 +31,8 @@ inline constexpr float kAboveFactor = 0.5F;
 // well be among the best.
 inline constexpr float kDocsFactor = 1.6F;
 inline constexpr std::size_t kDocsAhead = 128;
+// Of a list in memory, while the one before is scanned.
+inline constexpr std::size_t kFetchedBytes = 5120;
 // Rows a search may take to the refine round when their codes cannot tell them apart.
 inline constexpr std::size_t kMaxRefined = 4096;
 
@@ -67,7 +69,10 @@ class Probe {
   ProbeResult run() {
     begin();
     if (in_memory()) {
-      for (const ProbeUnit& unit : units_) scan_in_place(unit);
+      for (std::size_t u = 0; u < units_.size(); ++u) {
+        if (u + 1 < units_.size()) fetch_begin(units_[u + 1]);
+        scan_in_place(units_[u]);
+      }
     } else {
       take_codes(read(codes_wanted()));
       take_refine(read(refine_wanted()));
@@ -380,6 +385,14 @@ class Probe {
       take_refined(hits[i], unit.segment, list.first_row + hits[i].row,
                    object_of(blocks, hits[i].row), place(hits[i].row), add);
     }
+  }
+
+  // What a scan waits for where nothing has announced it: the first rows of its list.
+  void fetch_begin(const ProbeUnit& unit) const {
+    const SegmentFile& file = *segments_[unit.segment].segment->file();
+    const ListRef& list = file.directory.lists[unit.list];
+    const auto run = static_cast<std::size_t>(code_list_bytes(list.rows, padded_));
+    prefetch(file.image(Plane::kCodes)->at(list.offset), std::min(run, kFetchedBytes));
   }
 
   static void prefetch(const std::byte* at, std::size_t bytes) {

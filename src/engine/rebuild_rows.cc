@@ -196,7 +196,7 @@ void Rebuild::calibrate(Batch& batch) {
       if (copies(place.input)) rotation.apply(batch.rows[i].values, &batch.rotated[i * padded_]);
     }
   });
-  calibration_->add(batch.rotated.data(), lists.data(), lists.size(),
+  calibration_->add(tree_->tree, batch.rotated.data(), lists.data(), lists.size(),
                     index_.environment().executor);
 }
 

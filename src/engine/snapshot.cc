@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "engine/index_impl.h"
 #include "engine/open_tree.h"
+#include "engine/opening.h"
 #include "engine/row_coder.h"
 
 namespace kedge {
@@ -45,34 +46,15 @@ SegmentPtr Snapshot::segment(const Id128& id) const {
   return found == segments_.end() ? nullptr : *found;
 }
 
-namespace {
-
-PageRef directory_page(const SegmentEntry& entry) {
-  const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
-  return {.offset = extent.offset,
-          .size = static_cast<std::uint32_t>(extent.size),
-          .crc = entry.directory_crc};
-}
-
-// A whole file that ends with the CRC-32C of every byte before it: then the CRC-32C of all its
-// bytes is the same whatever they are. nullopt for a size that no block has.
-std::optional<BlockName> sealed_file(const Id128& id, std::uint64_t bytes) {
-  constexpr std::uint32_t kSealedCrc = 0x4867'4BC7;
-  if (bytes > UINT32_MAX) return std::nullopt;
-  return BlockName{
-      .file = id, .offset = 0, .size_bytes = static_cast<std::uint32_t>(bytes), .crc = kSealedCrc};
-}
-
-}  // namespace
-
 // Builds a snapshot, taking from an earlier one what it shares with it.
 class SnapshotOpener {
  public:
-  // `disk`: nullptr for none.
-  SnapshotOpener(HeadLog& log, DiskCache* disk, HeadPtr head, SnapshotPtr earlier,
-                 Deadline deadline)
+  // `disk`: nullptr for none. `opening` outlives the call of run().
+  SnapshotOpener(HeadLog& log, DiskCache* disk, const Opening& opening, HeadPtr head,
+                 SnapshotPtr earlier, Deadline deadline)
       : log_(log),
         disk_(disk),
+        opening_(opening),
         earlier_(std::move(earlier)),
         deadline_(deadline),
         out_(std::make_shared<Snapshot>()) {
@@ -110,7 +92,7 @@ class SnapshotOpener {
       plan.file = known->file();
     } else if (!entry.directory.empty()) {
       take_directory(plan, entry, entry.directory);
-    } else if (!take_from_disk(plan, entry)) {
+    } else if (!take_known_directory(plan, entry)) {
       const Extent& extent = entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
       want(false, entry.file_key(), extent.offset, extent.size);
     }
@@ -122,7 +104,7 @@ class SnapshotOpener {
       std::set_difference(known->dead().begin(), known->dead().end(), inlined.begin(),
                           inlined.end(), std::back_inserter(plan.in_del_file));
     } else if (!entry.del_file.is_zero()) {
-      if (!take_deletes_from_disk(plan, entry)) want(true, entry.del_key(), 0, entry.del_bytes);
+      if (!take_known_deletes(plan, entry)) want(true, entry.del_key(), 0, entry.del_bytes);
     }
   }
 
@@ -138,42 +120,51 @@ class SnapshotOpener {
     OpenTreePtr known = earlier_ == nullptr ? nullptr : earlier_->tree(tree.id);
     if (known != nullptr) {
       out_->trees_.push_back(std::move(known));
-    } else if (!take_tree_from_disk(tree)) {
+    } else if (!take_known_tree(tree)) {
       tree_wants_.push_back(&tree);
     }
   }
 
-  // What lies in the disk cache need not be read: then the head is all that opening asks for. Of
-  // what is there and cannot be read the store's copy decides.
-  std::optional<Bytes> on_disk(const std::optional<BlockName>& name) {
-    if (disk_ == nullptr || !name) return std::nullopt;
-    return std::move(disk_->find(std::span(&*name, 1)).front());
+  // What lies in the opening file or the disk cache need not be read: then the head is all that
+  // opening waits for. Of what is there and cannot be read the store's copy decides. `take`:
+  // whether the bytes are what they should be.
+  template <typename Take>
+  bool take_copy(const std::optional<BlockName>& name, const Take& take) {
+    if (!name) return false;
+    if (const std::optional<ByteView> bytes = opening_.find(*name); bytes && take(*bytes)) {
+      fresh_.push_back({*name, *bytes});
+      return true;
+    }
+    if (disk_ == nullptr) return false;
+    const std::optional<Bytes> bytes = std::move(disk_->find(std::span(&*name, 1)).front());
+    return bytes && take(*bytes);
   }
 
-  bool take_from_disk(Plan& plan, const SegmentEntry& entry) {
-    const std::optional<Bytes> bytes = on_disk(block_name(entry.id, directory_page(entry)));
-    if (bytes) take_directory(plan, entry, *bytes);
-    if (!bytes || !plan.damage) return bytes.has_value();
-    plan.damage.reset();
-    return false;
+  bool take_known_directory(Plan& plan, const SegmentEntry& entry) {
+    return take_copy(directory_block(entry), [&](ByteView bytes) {
+      take_directory(plan, entry, bytes);
+      const bool sound = !plan.damage;
+      plan.damage.reset();
+      return sound;
+    });
   }
 
-  bool take_deletes_from_disk(Plan& plan, const SegmentEntry& entry) {
-    const std::optional<Bytes> bytes = on_disk(sealed_file(entry.del_file, entry.del_bytes));
-    if (!bytes) return false;
-    auto dead = parse_del_file(*bytes, entry.id, entry.objects);
-    if (!dead.ok() || dead->size() != entry.del_count) return false;
-    plan.in_del_file = *std::move(dead);
-    return true;
+  bool take_known_deletes(Plan& plan, const SegmentEntry& entry) {
+    return take_copy(deletes_block(entry), [&](ByteView bytes) {
+      auto dead = parse_del_file(bytes, entry.id, entry.objects);
+      if (!dead.ok() || dead->size() != entry.del_count) return false;
+      plan.in_del_file = *std::move(dead);
+      return true;
+    });
   }
 
-  bool take_tree_from_disk(const TreeEntry& entry) {
-    const std::optional<Bytes> bytes = on_disk(sealed_file(entry.id, entry.bytes));
-    if (!bytes) return false;
-    Result<OpenTreePtr> tree = open_tree(entry, *bytes);
-    if (!tree.ok()) return false;
-    out_->trees_.push_back(*std::move(tree));
-    return true;
+  bool take_known_tree(const TreeEntry& entry) {
+    return take_copy(tree_block(entry), [&](ByteView bytes) {
+      Result<OpenTreePtr> tree = open_tree(entry, bytes);
+      if (!tree.ok()) return false;
+      out_->trees_.push_back(*std::move(tree));
+      return true;
+    });
   }
 
   void want(bool deletes, const std::string& key, std::uint64_t offset, std::uint64_t size) {
@@ -193,11 +184,11 @@ class SnapshotOpener {
                            .if_match = {},
                            .version_id = {}});
     }
-    if (requests_.empty()) return {};
-    const std::vector<Result<Blob>> blobs = log_.store().read(requests_, deadline_);
-    std::vector<BlockEntry> fresh;  // borrow the blobs
+    std::vector<Result<Blob>> blobs;
+    if (!requests_.empty()) blobs = log_.store().read(requests_, deadline_);
+    out_->rounds_ = requests_.empty() ? 1 : 2;
     const auto keep = [&](const std::optional<BlockName>& name, const Bytes& body) {
-      if (name) fresh.push_back({*name, body});
+      if (name) fresh_.push_back({*name, body});
     };
     for (std::size_t r = 0; r < wants_.size(); ++r) {
       const auto [i, deletes] = wants_[r];
@@ -213,22 +204,19 @@ class SnapshotOpener {
         if (!plans_[i].damage) plans_[i].damage = std::move(error);
       } else if (deletes) {
         take_deletes(plans_[i], entry, blobs[r]->body);
-        if (!plans_[i].in_del_file.empty())
-          keep(sealed_file(entry.del_file, entry.del_bytes), blobs[r]->body);
+        if (!plans_[i].in_del_file.empty()) keep(deletes_block(entry), blobs[r]->body);
       } else {
         take_directory(plans_[i], entry, blobs[r]->body);
-        if (plans_[i].file != nullptr)
-          keep(block_name(entry.id, directory_page(entry)), blobs[r]->body);
+        if (plans_[i].file != nullptr) keep(directory_block(entry), blobs[r]->body);
       }
     }
     for (std::size_t t = 0; t < tree_wants_.size(); ++t) {
       const TreeEntry& entry = *tree_wants_[t];
       const std::size_t trees = out_->trees_.size();
       KEDGE_TRY(take_tree(entry, blobs[wants_.size() + t]));
-      if (out_->trees_.size() > trees)
-        keep(sealed_file(entry.id, entry.bytes), blobs[wants_.size() + t]->body);
+      if (out_->trees_.size() > trees) keep(tree_block(entry), blobs[wants_.size() + t]->body);
     }
-    if (disk_ != nullptr) disk_->insert(fresh, MakeRoom::kOldest);
+    if (disk_ != nullptr && !fresh_.empty()) disk_->insert(fresh_, MakeRoom::kOldest);
     return {};
   }
 
@@ -294,6 +282,7 @@ class SnapshotOpener {
 
   HeadLog& log_;
   DiskCache* disk_;
+  const Opening& opening_;
   SnapshotPtr earlier_;
   Deadline deadline_;
   std::shared_ptr<Snapshot> out_;
@@ -301,6 +290,7 @@ class SnapshotOpener {
   std::vector<const TreeEntry*> tree_wants_;
   std::vector<std::pair<std::size_t, bool>> wants_;
   std::vector<ReadRequest> requests_;
+  std::vector<BlockEntry> fresh_;  // for the disk cache; borrow what was read
 };
 
 Result<SegmentFilePtr> open_segment_file(const SegmentEntry& entry, ByteView directory) {
@@ -320,7 +310,8 @@ Result<SegmentFilePtr> open_segment_file(const SegmentEntry& entry, ByteView dir
   return SegmentFilePtr(std::move(file));
 }
 
-Result<SnapshotPtr> IndexImpl::open_snapshot(const HeadPtr& head, Deadline deadline) {
+Result<SnapshotPtr> IndexImpl::open_snapshot(const HeadPtr& head, Deadline deadline,
+                                             const Opening& opening) {
   if (head->envelope.dropped)
     return {Code::kNotFound, str_cat("the index was dropped: ", printable(log_.path("head")))};
   const SnapshotPtr earlier = current();
@@ -329,7 +320,7 @@ Result<SnapshotPtr> IndexImpl::open_snapshot(const HeadPtr& head, Deadline deadl
       std::none_of(earlier->segments().begin(), earlier->segments().end(),
                    [](const SegmentPtr& segment) { return segment->damage().has_value(); });
   if (whole && earlier->head()->envelope.commit_id == head->envelope.commit_id) return earlier;
-  return SnapshotOpener(log_, options_.disk_cache, head, earlier, deadline).run();
+  return SnapshotOpener(log_, options_.disk_cache, opening, head, earlier, deadline).run();
 }
 
 }  // namespace kedge

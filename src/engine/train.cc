@@ -1,6 +1,7 @@
 #include "engine/train.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/random.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t kBlocksPerRead = 64;
 constexpr std::uint64_t kLeastSample = 16'384;
+constexpr std::size_t kRowsAtOnce = 16'384;
 constexpr float kLargestValue = 60'000;  // a half ends at 65,504, and a centroid here
 
 std::vector<PageWant> vector_blocks(const std::vector<SegmentPtr>& segments) {
@@ -30,6 +32,47 @@ std::vector<PageWant> evenly(const std::vector<PageWant>& blocks, std::size_t pa
   for (std::size_t part = 0; part < parts; ++part)
     out.push_back(blocks[(2 * part + 1) * blocks.size() / (2 * parts)]);
   return out;
+}
+
+// Rows of the sample, evenly spread, stand for questions.
+std::vector<float> questions_of(const Rows& sample) {
+  const std::size_t asked = std::min(Calibration::kQuestions, sample.count);
+  std::vector<float> questions(asked * sample.padded);
+  for (std::size_t q = 0; q < asked; ++q)
+    sample.copy(q * sample.count / asked, questions.data() + q * sample.padded);
+  return questions;
+}
+
+// Asks the sample which penalties find its own nearest rows in the fewest lists.
+Tree with_best_penalties(Tree tree, const Rows& sample, Metric metric, Executor& executor) {
+  const std::uint32_t padded = sample.padded;
+  Calibration calibration(questions_of(sample), padded, metric);
+  std::vector<double> spreads(tree.leaf_count());
+  std::vector<std::uint32_t> rows(tree.leaf_count());
+  std::vector<float> some;
+  std::vector<std::uint32_t> lists;
+  for (std::size_t at = 0; at < sample.count; at += kRowsAtOnce) {
+    const std::size_t count = std::min(kRowsAtOnce, sample.count - at);
+    some.resize(count * padded);
+    lists.resize(count);
+    for (std::size_t i = 0; i < count; ++i) sample.copy(at + i, some.data() + i * padded);
+    tree.assign(some.data(), count, lists.data(), executor);
+    calibration.add(tree, some.data(), lists.data(), count, executor);
+    for (std::size_t i = 0; i < count; ++i) {
+      spreads[lists[i]] +=
+          kernels().l2_f32(some.data() + i * padded, tree.centroid_f32(lists[i]), padded);
+      ++rows[lists[i]];
+    }
+  }
+  // A leaf that no row of the sample lies in is as wide as the others.
+  const double usual = sample.count == 0 ? 0
+                                         : std::accumulate(spreads.begin(), spreads.end(), 0.0) /
+                                               static_cast<double>(sample.count);
+  std::vector<float> means;
+  for (std::size_t leaf = 0; leaf < spreads.size(); ++leaf)
+    means.push_back(static_cast<float>(rows[leaf] > 0 ? spreads[leaf] / rows[leaf] : usual));
+  std::vector<float> best = calibration.best_penalties(tree, means);
+  return std::move(tree).with_penalties(std::move(best));
 }
 
 }  // namespace
@@ -88,6 +131,7 @@ Result<TrainedTree> train_tree(IndexImpl& index, const Snapshot& snapshot,
   const std::size_t count = sample.size() / padded;
   const Rows all = Rows::of_halves(sample.data(), count, padded);
   Tree tree = Tree::train(all, options, index.environment().executor);
+  tree = with_best_penalties(std::move(tree), all, space.metric, index.environment().executor);
   TrainedTree out;
   TreeEntry entry;
   entry.id = index.random_id();
@@ -97,12 +141,7 @@ Result<TrainedTree> train_tree(IndexImpl& index, const Snapshot& snapshot,
   out.file = encode_tree(body_of(entry.id, entry.space, tree));
   entry.bytes = out.file.size();
   out.tree = std::make_shared<const OpenTree>(entry, std::move(tree));
-  // Rows of the sample, evenly spread, stand for questions.
-  const std::size_t asked = std::min(Calibration::kQuestions, count);
-  std::vector<float> questions(asked * padded);
-  for (std::size_t q = 0; q < asked; ++q)
-    all.copy(q * count / asked, questions.data() + q * padded);
-  out.calibration = std::make_unique<Calibration>(std::move(questions), padded, space.metric);
+  out.calibration = std::make_unique<Calibration>(questions_of(all), padded, space.metric);
   return out;
 }
 

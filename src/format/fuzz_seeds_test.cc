@@ -7,6 +7,7 @@
 #include "format/envelope.h"
 #include "format/format_test_data.h"
 #include "format/golden.h"
+#include "format/opening.h"
 #include "format/pack.h"
 #include "format/tree_file.h"
 
@@ -100,8 +101,30 @@ TEST(FuzzSeeds, OfTreesAreCurrent) {
     for (std::uint32_t leaf = 0; leaf < leaves; leaf += 2) tree.first_leaf.push_back(leaf);
     for (std::uint32_t i = 0; i < leaves * tree.padded; ++i)
       tree.centroids.push_back(test::random_half(random));
+    for (std::uint32_t leaf = 0; leaf < leaves; ++leaf)
+      tree.penalties.push_back(0.5F * static_cast<float>(leaf));
     const Bytes file = encode_tree(tree);
     expect_seed("tree", str_cat("leaves-", leaves), ByteView(file).first(file.size() - 4));
+  }
+}
+
+// A byte for the blocks, and the file without the checksum of its table.
+TEST(FuzzSeeds, OfOpeningFilesAreCurrent) {
+  const Bytes bodies[] = {to_bytes("abc"), to_bytes("d"), to_bytes("a longer block")};
+  std::vector<OpeningBlock> blocks;
+  for (std::uint8_t count = 0; count <= 3; ++count) {
+    const Bytes file = encode_opening(blocks);
+    const std::size_t table = 16 + std::size_t{32} * count;
+    ByteWriter out;
+    out.put(count);
+    out.put_bytes(ByteView(file).first(table));
+    out.put_bytes(ByteView(file).subspan(table + 4));
+    expect_seed("opening", str_cat("blocks-", count), out.view());
+    if (count < 3)
+      blocks.push_back({.file = test::number_id(static_cast<std::uint8_t>(count + 1)),
+                        .offset = 64,
+                        .crc = crc32c(bodies[count]),
+                        .bytes = bodies[count]});
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "format/attributes.h"
 #include "format/format_test_data.h"
+#include "format/opening.h"
 #include "format/pack.h"
 #include "format/tree_file.h"
 
@@ -37,6 +38,7 @@ TreeBody golden_tree() {
   tree.space = golden_space().id();
   tree.padded = 64;
   tree.first_leaf = {0, 2};
+  tree.penalties = {0.0F, 0.5F, 0.25F};
   tree.centroids.resize(std::size_t{3} * 64);
   const std::uint16_t first[] = {0x3C00, 0xBC00, 0x3800};
   for (std::size_t leaf = 0; leaf < 3; ++leaf) {
@@ -211,13 +213,33 @@ TEST(Golden, SegmentOfListsOfVersionTwo) {
   EXPECT_EQ((*chunks)[2].row, 1U);
 }
 
-TEST(Golden, TreeOfVersionTwo) {
+TEST(Golden, TreeOfVersionThree) {
   const Bytes now = golden_tree_bytes();
-  const Bytes kept = golden("tree-v2.bin", now);
+  const Bytes kept = golden("tree-v3.bin", now);
   EXPECT_EQ(to_hex(kept), to_hex(now));
   const auto tree = parse_tree(kept, test::number_id(0x77));
   ASSERT_TRUE(tree.ok()) << tree.error().message;
   EXPECT_EQ(*tree, golden_tree());
+}
+
+// Two blocks of one file and one of another.
+TEST(Golden, OpeningOfVersionOne) {
+  const Bytes bodies[] = {to_bytes("abc"), to_bytes("d"), to_bytes("ef")};
+  const std::vector<OpeningBlock> blocks = {
+      {.file = test::number_id(0x77), .offset = 0, .crc = crc32c(bodies[0]), .bytes = bodies[0]},
+      {.file = test::number_id(0xAB), .offset = 64, .crc = crc32c(bodies[1]), .bytes = bodies[1]},
+      {.file = test::number_id(0xAB), .offset = 128, .crc = crc32c(bodies[2]), .bytes = bodies[2]}};
+  const Bytes now = encode_opening(blocks);
+  const Bytes kept = golden("opening-v1.bin", now);
+  EXPECT_EQ(to_hex(kept), to_hex(now));
+  const auto read = parse_opening(kept);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  ASSERT_EQ(read->size(), blocks.size());
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    EXPECT_EQ((*read)[b].file, blocks[b].file);
+    EXPECT_EQ((*read)[b].offset, blocks[b].offset);
+    EXPECT_TRUE(std::ranges::equal((*read)[b].bytes, blocks[b].bytes));
+  }
 }
 
 // An array and a run.

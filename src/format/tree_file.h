@@ -18,6 +18,8 @@ struct TreeBody {
   std::vector<std::uint32_t> first_leaf;
   // Leaf-major, `padded` IEEE halves each, finite, in rotated space.
   std::vector<std::uint16_t> centroids;
+  // One a leaf, finite, not negative: what its squared distance gets when leaves are ranked.
+  std::vector<float> penalties;
   bool operator==(const TreeBody&) const = default;
   [[nodiscard]] std::uint32_t leaves() const {
     return padded == 0 ? 0 : static_cast<std::uint32_t>(centroids.size() / padded);

@@ -17,6 +17,8 @@ TreeBody random_body(Random& random, std::uint32_t leaves, std::uint32_t nodes) 
   for (std::uint32_t n = 0; n < nodes; ++n) tree.first_leaf.push_back(n * (leaves / nodes));
   for (std::uint32_t i = 0; i < leaves * tree.padded; ++i)
     tree.centroids.push_back(test::random_half(random));
+  for (std::uint32_t leaf = 0; leaf < leaves; ++leaf)
+    tree.penalties.push_back(0.5F * static_cast<float>(leaf));
   return tree;
 }
 
@@ -39,7 +41,8 @@ TEST(TreeFile, ReadsBackWhatWasWritten) {
     SeededRandom random(seed++);
     const TreeBody tree = random_body(random, leaves, nodes);
     const Bytes bytes = encode_tree(tree);
-    EXPECT_EQ(bytes.size(), 64 + (4 * nodes + 63) / 64 * 64 + 2 * tree.padded * leaves + 4);
+    EXPECT_EQ(bytes.size(),
+              64 + (4 * (nodes + leaves) + 63) / 64 * 64 + 2 * tree.padded * leaves + 4);
     const auto read = parse_tree(bytes, tree.id);
     ASSERT_TRUE(read.ok()) << read.error().message;
     EXPECT_EQ(*read, tree);
@@ -66,14 +69,16 @@ TEST(TreeFile, RefusesEachBrokenRule) {
                              {44, 5, 4, "bad size"},
                              {48, 0, 4, "upper nodes out of range at offset 48"},
                              {48, 7, 4, "upper nodes out of range at offset 48"},
-                             {48, 2, 4, "padding is not zero at offset 72"},
+                             {48, 2, 4, "padding is not zero at offset 96"},
                              {52, 1, 1, "reserved bytes are not zero at offset 52"},
                              {63, 1, 1, "reserved bytes are not zero at offset 52"},
                              {64, 1, 4, "first leaves are not increasing from zero at offset 64"},
                              {68, 0, 4, "first leaves are not increasing from zero at offset 68"},
                              {72, 2, 4, "first leaves are not increasing from zero at offset 72"},
                              {72, 6, 4, "first leaves are not increasing from zero at offset 72"},
-                             {76, 1, 1, "padding is not zero at offset 76"},
+                             {76, 0x7F800000, 4, "penalty out of range at offset 76"},
+                             {96, 0x80000000, 4, "penalty out of range at offset 96"},
+                             {101, 1, 1, "padding is not zero at offset 100"},
                              {128, 0x7C00, 2, "a value is NaN or infinite at offset 128"},
                              {good.size() - 6, 0xFE00, 2, "a value is NaN or infinite"}},
                             parse, reseal);

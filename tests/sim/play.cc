@@ -7,6 +7,7 @@ WorldOptions world_options(std::uint64_t seed) {
   WorldOptions options;
   options.seed = seed;
   options.index.max_small_segments = 3;
+  options.index.read_opening = true;
   options.index.small_rows = 40;
   options.index.few_rows = 0;
   options.index.tree_rows = 60;
