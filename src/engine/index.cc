@@ -70,12 +70,15 @@ Result<HeadPtr> IndexImpl::first_head(Opening& opening, Deadline deadline) {
   Result<Blob> file = Error{Code::kNotFound, ""};
   HeadPtr head = KEDGE_TRY(log_.read_beside(kOpeningKey, file, deadline));
   if (file.ok()) opening = Opening(std::move(file->body));
-  if (disk != nullptr) {
-    const Bytes body = opened_before_bytes(log_);
-    const BlockEntry entry{mark.front(), body};
-    disk->insert(std::span(&entry, 1), MakeRoom::kOldest);
-  }
+  mark_opened();
   return head;
+}
+
+void IndexImpl::mark_opened() {
+  if (options_.disk_cache == nullptr) return;
+  const Bytes body = opened_before_bytes(log_);
+  const BlockEntry entry{opened_before(log_), body};
+  options_.disk_cache->insert(std::span(&entry, 1), MakeRoom::kOldest);
 }
 
 Result<SnapshotPtr> IndexImpl::latest(Deadline deadline) {

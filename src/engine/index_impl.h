@@ -93,6 +93,8 @@ class IndexImpl final : public Index {
   // The head, for a handle that has opened nothing yet; with IndexOptions::read_opening the opening
   // file too.
   Result<HeadPtr> first_head(Opening& opening, Deadline deadline);
+  // From now on the disk cache says that this machine has opened the index before.
+  void mark_opened();
   // After a commit upon `before` (nullptr: none): the opening file, where it changed. What goes
   // wrong costs the next process a round.
   void keep_opening(const SnapshotPtr& before, const Snapshot& now, Deadline deadline);

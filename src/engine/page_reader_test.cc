@@ -254,7 +254,8 @@ TEST_F(DiskReadTest, WarmingBringsAllThatSearchesNeed) {
     EXPECT_EQ(plane.blocks_there + plane.blocks_left_out, 0U) << plane.name;
     planned += plane.blocks;
   }
-  EXPECT_EQ(blocks().size(), planned);
+  // And one that says that this machine has opened the index.
+  EXPECT_EQ(blocks().size(), planned + 1);
   EXPECT_EQ(did.blocks_read, planned);
   ASSERT_GE(seen.size(), 2U);
   EXPECT_EQ(seen.front(), std::pair(std::uint64_t{0}, did.bytes_read));
@@ -277,7 +278,7 @@ TEST_F(DiskReadTest, WarmingReadsWhatFits) {
   EXPECT_EQ(did.planes.front().blocks_left_out, 0U);
   EXPECT_GT(did.planes.back().blocks_left_out, 0U);
   EXPECT_GT(did.blocks_read, did.planes.front().blocks);
-  EXPECT_EQ(blocks().size(), did.blocks_read);
+  EXPECT_EQ(blocks().size(), did.blocks_read + 1);
   EXPECT_EQ(cache->counts().evicted, 0U);
 }
 
@@ -296,7 +297,7 @@ TEST_F(DiskReadTest, WarmingStopsAndNamesWhatItCannotRead) {
   const WarmReport most = must(fresh->warm(fresh->current(), {}, world.soon()));
   ASSERT_EQ(most.unreadable.size(), 1U);
   EXPECT_NE(most.unreadable.front().find("vector block"), std::string::npos);
-  EXPECT_EQ(blocks().size(), most.blocks_read);
+  EXPECT_EQ(blocks().size(), most.blocks_read + 1);
   world.options.index.disk_cache = nullptr;
   const std::unique_ptr<Index> bare = world.open();
   EXPECT_EQ(bare->warm(bare->current(), {}, world.soon()).code(), Code::kUnsupported);

@@ -149,6 +149,7 @@ Result<WarmReport> IndexImpl::warm(const SnapshotPtr& snapshot, const WarmOption
                                    Deadline deadline) {
   if (options_.disk_cache == nullptr)
     return {Code::kUnsupported, "there is no disk cache to read into"};
+  if (!options.dry_run) mark_opened();
   return Warming(reader_, *options_.disk_cache, *snapshot, options, deadline).run();
 }
 

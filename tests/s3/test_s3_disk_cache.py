@@ -120,7 +120,8 @@ def test_warm_reads_ahead_what_it_said(filled):
     did = filled.ask("warm", "--index", filled.index)
     assert did["index_usage"]["reads"] == said["forecast"]["reads"]
     assert did["index_usage"]["bytes_in"] == said["forecast"]["bytes_in"]
-    assert len(blocks(filled)) == did["blocks_read"] == sum(plane["blocks"] for plane in did["planes"])
+    # And one block that says that this machine has opened the index.
+    assert len(blocks(filled)) - 1 == did["blocks_read"] == sum(plane["blocks"] for plane in did["planes"])
     filled.server.program.forget()
     assert len(search(filled)["results"]) == 10
     assert index_reads(filled) == ["index/head"]
@@ -140,7 +141,7 @@ def test_the_folder_stays_under_its_size(large):
     did = large.ask("warm", "--index", large.index, "--disk-cache-size", "2MiB")
     assert sum(plane["blocks_left_out"] for plane in did["planes"]) > 0 and did["blocks_lost"] == 0
     kept = blocks(large)
-    assert len(kept) == did["blocks_read"]
+    assert len(kept) == did["blocks_read"] + 1
     assert 0 < sum(path.stat().st_size // 4096 + 1 for path in kept) * 4096 <= 2 << 20
 
 
