@@ -10,8 +10,7 @@ from parts.s3_place import environment_on, kedge, newest_record, records_since, 
 BUCKET, K = "cold", 10
 BANDWIDTH = 200_000_000  # bytes a second of all answers together
 DELAYS = ("constant:30ms", "lognormal:30ms,100ms")
-RECALLS = (0.85, 0.9, 0.91, 0.92, 0.925, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)  # what is asked of Kedge until the target is reached
-OPENING = 2  # rounds
+RECALLS = (0.85, 0.9, 0.91, 0.92, 0.925, 0.93, 0.94, 0.945, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)  # what is asked of Kedge until the target is reached
 ROUND_GAP = 0.025  # seconds without a beginning request between two rounds, where each request takes 30 ms
 LANCE_THREADS = (None, "64")
 
@@ -66,10 +65,10 @@ class Kedge:
         raise SystemExit(f"bench: {self.folder.name}: no --recall reaches {target}")
 
     def shape_of(self, number, recall):
-        """The requests of each round, opening first, told by the pauses between them; and all of them. Copies that hedges sent
-        begin in their round's pause, so that they are left out by their range."""
+        """The requests of each round, opening first, told by the pauses between them; how many of the rounds are opening's; and all
+        requests. Copies that hedges sent begin in their round's pause, so that they are left out by their range."""
         mark = newest_record(self.server)
-        self.search(number, recall)
+        told = self.search(number, recall)[0]["explain"]
         records = records_since(self.server, mark, BUCKET)
         rounds, last, seen = [], None, set()
         for record in sorted(records, key=lambda one: one["began_us"]):
@@ -80,7 +79,7 @@ class Kedge:
                 rounds.append(0)
             rounds[-1] += 1
             last = record["began_us"]
-        return rounds, records
+        return rounds, told["rounds_index"], records
 
     def measure(self, delay, recall, runs):
         opened, searched, asked, plain, others, explained = [], [], [], [], 0, []
@@ -108,10 +107,10 @@ def shapes_of(index, recall, count):
     """Of so many searches the requests of the rounds after opening, and their bytes; of the first all records too."""
     shapes, first = [], None
     for number in range(count):
-        rounds, records = index.shape_of(number, recall)
-        opening = sum(rounds[:OPENING])
+        rounds, of_opening, records = index.shape_of(number, recall)
+        opening = sum(rounds[:of_opening])
         opened = sum(one["bytes"] for one in records[:opening])
-        shapes.append((rounds[OPENING:], sum(one["bytes"] for one in records) - opened))
+        shapes.append((rounds[of_opening:], sum(one["bytes"] for one in records) - opened))
         first = first or {"opening": opening, "open_bytes": opened, "records": records}
     return shapes, first
 
