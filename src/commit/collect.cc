@@ -241,7 +241,8 @@ class Collection {
                                       " bytes, named with ", file->size, "; nothing was removed")};
     }
     const bool standing = !options_.standing.empty() && relative == options_.standing;
-    if (standing && !fence_.dropped) return Verdict{Fate::kKept, "a copy of what opening reads"};
+    if (standing && !fence_.dropped)
+      return Verdict{Fate::kKept, "stays while the index is not dropped"};
     if (relative.starts_with(kHistoryFolder) || !(standing || options_.is_ours(relative)))
       return Verdict{Fate::kForeign, "not a file of this index: left alone"};
     if (young) return Verdict{Fate::kYoung, "named by none, younger than the floor"};

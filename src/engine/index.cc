@@ -76,8 +76,8 @@ Result<HeadPtr> IndexImpl::first_head(Opening& opening, Deadline deadline) {
 
 void IndexImpl::mark_opened() {
   if (options_.disk_cache == nullptr) return;
-  const Bytes body = opened_before_bytes(log_);
-  const BlockEntry entry{opened_before(log_), body};
+  const BlockName mark = opened_before(log_);
+  const BlockEntry entry{mark, mark.file.bytes};
   options_.disk_cache->insert(std::span(&entry, 1), MakeRoom::kOldest);
 }
 

@@ -123,20 +123,10 @@ Status write_opening(HeadLog& log, const IndexState& state, Deadline deadline) {
   return {};
 }
 
-Bytes opened_before_bytes(const HeadLog& log) {
+BlockName opened_before(const HeadLog& log) {
   const std::string name = str_cat(log.store().describe(), " ", log.path(kOpeningKey));
   const Id128 id = xxh3_128(as_bytes(name));
-  return {id.bytes.begin(), id.bytes.end()};
-}
-
-BlockName opened_before(const HeadLog& log) {
-  const Bytes bytes = opened_before_bytes(log);
-  BlockName name{.file = {},
-                 .offset = 0,
-                 .size_bytes = static_cast<std::uint32_t>(bytes.size()),
-                 .crc = crc32c(bytes)};
-  std::copy(bytes.begin(), bytes.end(), name.file.bytes.begin());
-  return name;
+  return {.file = id, .offset = 0, .size_bytes = sizeof id.bytes, .crc = crc32c(id.bytes)};
 }
 
 }  // namespace kedge

@@ -52,7 +52,7 @@ Status write_opening(HeadLog& log, const IndexState& state, Deadline deadline);
 
 // Stands in the disk cache for "this machine has opened that index": what opening reads is there,
 // most likely, and the opening file need not be read.
+// Its bytes are those of its `file`.
 BlockName opened_before(const HeadLog& log);
-Bytes opened_before_bytes(const HeadLog& log);
 
 }  // namespace kedge

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t kBlocksPerRead = 64;
 constexpr std::uint64_t kLeastSample = 16'384;
-constexpr std::size_t kRowsAtOnce = 16'384;
+// Of the sample that are f32 at once, whatever its dimension: a build keeps to its memory.
+constexpr std::size_t kBytesAtOnce = 4 << 20;
 constexpr float kLargestValue = 60'000;  // a half ends at 65,504, and a centroid here
 
 std::vector<PageWant> vector_blocks(const std::vector<SegmentPtr>& segments) {
@@ -46,13 +47,14 @@ std::vector<float> questions_of(const Rows& sample) {
 // Asks the sample which penalties find its own nearest rows in the fewest lists.
 Tree with_best_penalties(Tree tree, const Rows& sample, Metric metric, Executor& executor) {
   const std::uint32_t padded = sample.padded;
+  const std::size_t rows_at_once = kBytesAtOnce / (padded * sizeof(float));
   Calibration calibration(questions_of(sample), padded, metric);
   std::vector<double> spreads(tree.leaf_count());
   std::vector<std::uint32_t> rows(tree.leaf_count());
   std::vector<float> some;
   std::vector<std::uint32_t> lists;
-  for (std::size_t at = 0; at < sample.count; at += kRowsAtOnce) {
-    const std::size_t count = std::min(kRowsAtOnce, sample.count - at);
+  for (std::size_t at = 0; at < sample.count; at += rows_at_once) {
+    const std::size_t count = std::min(rows_at_once, sample.count - at);
     some.resize(count * padded);
     lists.resize(count);
     for (std::size_t i = 0; i < count; ++i) sample.copy(at + i, some.data() + i * padded);
