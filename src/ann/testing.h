@@ -2,9 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <numbers>
 #include <vector>
 
 #include "base/random.h"
@@ -14,11 +12,7 @@ namespace kedge {
 class Normal {
  public:
   explicit Normal(std::uint64_t seed) : random_(seed) {}
-  // Box and Muller.
-  float operator()() {
-    const double radius = std::sqrt(-2 * std::log(1 - random_.unit()));
-    return static_cast<float>(radius * std::cos(2 * std::numbers::pi * random_.unit()));
-  }
+  float operator()() { return static_cast<float>(random_.normal()); }
   std::vector<float> vector(std::size_t count, float deviation = 1, float mean = 0) {
     std::vector<float> values(count);
     for (float& value : values) value = mean + deviation * (*this)();

@@ -101,6 +101,23 @@ TEST(Executor, RunsEveryIndexOnceAlsoWhenNested) {
   }
 }
 
+TEST(Random, NormalHasMeanDeviationAndTails) {
+  SeededRandom random(17);
+  constexpr int kDraws = 200'000;
+  double sum = 0;
+  double squares = 0;
+  int above = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const double value = random.normal();
+    sum += value;
+    squares += value * value;
+    above += value > 2.3263478740408408 ? 1 : 0;  // one in a hundred
+  }
+  EXPECT_NEAR(sum / kDraws, 0, 0.01);
+  EXPECT_NEAR(squares / kDraws, 1, 0.01);
+  EXPECT_NEAR(above / static_cast<double>(kDraws), 0.01, 0.001);
+}
+
 // One seed, one sequence: traces depend on it.
 TEST(Random, SeededSequencesRepeatAndStayInBounds) {
   SeededRandom a(42);

@@ -3,6 +3,8 @@
 #include <sys/random.h>
 
 #include <bit>
+#include <cmath>
+#include <numbers>
 
 #include "base/result.h"
 
@@ -26,6 +28,11 @@ class SystemRandom final : public Random {
 Random& system_random() {
   static SystemRandom random;
   return random;
+}
+
+double Random::normal() {
+  const double radius = std::sqrt(-2 * std::log(1 - unit()));  // 1 - unit() is never zero
+  return radius * std::cos(2 * std::numbers::pi * unit());
 }
 
 std::uint64_t Random::below(std::uint64_t bound) {

@@ -18,6 +18,8 @@ class Random {
   std::uint64_t below(std::uint64_t bound);
   // Uniform in [0, 1).
   double unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+  // Of mean 0 and deviation 1 (Box and Muller 1958): two numbers a call.
+  double normal();
 };
 
 // From the operating system; unpredictable.

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <numbers>
 #include <optional>
 
 #include "base/strings.h"
@@ -63,10 +62,7 @@ Result<Latency> Latency::parse(std::string_view text) {
 
 Duration Latency::draw(Random& random) const {
   if (sigma_ == 0) return median_;
-  // Box and Muller; 1 - unit() is never zero.
-  const double radius = std::sqrt(-2 * std::log(1 - random.unit()));
-  const double normal = radius * std::cos(2 * std::numbers::pi * random.unit());
-  const double micros = static_cast<double>(median_.count()) * std::exp(sigma_ * normal);
+  const double micros = static_cast<double>(median_.count()) * std::exp(sigma_ * random.normal());
   return std::min(kMaxLatency, Duration(static_cast<std::int64_t>(micros)));
 }
 

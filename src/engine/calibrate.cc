@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <numbers>
 #include <utility>
 
 #include "ann/rabitq.h"
@@ -21,12 +20,6 @@ constexpr std::uint32_t kRerank = 40;
 constexpr double kLargestShare = 0.998;
 constexpr int kDraws = 8;
 constexpr std::uint32_t kFewDimensions = 256;
-
-// Box and Muller 1958.
-double normal(Random& random) {
-  const double radius = std::sqrt(-2 * std::log(1 - random.unit()));
-  return radius * std::cos(2 * std::numbers::pi * random.unit());
-}
 
 }  // namespace
 
@@ -146,7 +139,7 @@ double Calibration::five_bits(const Tree& tree) const {
     std::vector<std::pair<double, std::size_t>> estimates(rows.size());
     for (int draw = 0; draw < kDraws && wanted > 0; ++draw) {
       for (std::size_t i = 0; i < rows.size(); ++i)
-        estimates[i] = {double{rows[i].distance} + deviations[i] * normal(random), i};
+        estimates[i] = {double{rows[i].distance} + deviations[i] * random.normal(), i};
       std::sort(estimates.begin(), estimates.end());
       for (std::size_t i = 0; i < wanted; ++i) kept += estimates[i].second < wanted ? 1 : 0;
       all += wanted;

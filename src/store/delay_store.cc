@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <utility>
 
 namespace kedge {
@@ -29,10 +28,7 @@ Duration DelayStore::draw(std::uint64_t bytes) {
   const double median = static_cast<double>(latency_.median.count());
   const double spread =
       std::log(static_cast<double>(latency_.p99.count()) / std::max(median, 1.0)) / kNormal99;
-  // Box and Muller; 1 - unit() is never zero.
-  const double normal = std::sqrt(-2.0 * std::log(1.0 - random_.unit())) *
-                        std::cos(2.0 * std::numbers::pi * random_.unit());
-  double micros = median * std::exp(std::max(spread, 0.0) * normal);
+  double micros = median * std::exp(std::max(spread, 0.0) * random_.normal());
   if (latency_.bytes_per_second != 0)
     micros += static_cast<double>(bytes) * 1e6 / static_cast<double>(latency_.bytes_per_second);
   return Duration(static_cast<std::int64_t>(micros));
