@@ -10,7 +10,7 @@ from parts.s3_place import environment_on, kedge, newest_record, records_since, 
 BUCKET, K = "cold", 10
 BANDWIDTH = 200_000_000  # bytes a second of all answers together
 DELAYS = ("constant:30ms", "lognormal:30ms,100ms")
-RECALLS = (0.85, 0.9, 0.91, 0.92, 0.925, 0.93, 0.94, 0.945, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)  # what is asked of Kedge until the target is reached
+RECALLS = (0.85, 0.9, 0.91, 0.92, 0.925, 0.93, 0.94, 0.942, 0.945, 0.95, 0.96, 0.97, 0.98, 0.99, 0.999)  # what is asked of Kedge until the target is reached
 ROUND_GAP = 0.025  # seconds without a beginning request between two rounds, where each request takes 30 ms
 LANCE_THREADS = (None, "64")
 

@@ -46,7 +46,7 @@ Status parse_rows(const PageWant& want, ByteView bytes, VectorBlock* vectors, Co
 // a request takes longer than the bytes.
 inline constexpr std::uint64_t kMaxGap = 256 * 1024;
 inline constexpr std::uint64_t kMinGap = 48 * 1024;
-inline constexpr std::size_t kFewRequests = 36;
+inline constexpr std::size_t kFewRequests = 24;
 inline constexpr std::uint64_t kMaxRange = 8ULL << 20;  // one request
 // Pages asked for in one call, for callers that want many: what they hold beside the cache.
 inline constexpr std::uint64_t kMaxWindow = 64ULL << 20;

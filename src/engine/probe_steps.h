@@ -29,7 +29,7 @@ inline constexpr std::uint32_t kStepRows = ProbeScratch::kHits;
 inline constexpr float kAboveFactor = 0.5F;
 // And for the docs pages that are read in the same round: of at most so many rows, those that may
 // well be among the best.
-inline constexpr float kDocsFactor = 1.6F;
+inline constexpr float kDocsFactor = 1.75F;
 inline constexpr std::size_t kDocsAhead = 128;
 // Of a list in memory, while the one before is scanned.
 inline constexpr std::size_t kFetchedBytes = 5120;

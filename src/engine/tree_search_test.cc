@@ -45,7 +45,6 @@ TEST_F(Trees, FewObjectsAreMeasuredExactly) {
   }
 }
 
-// Logs are full of equal lines: a tree of them is made, and what is rare is found.
 // A batch gives each request what it gets alone, from memory and from the store, whatever stands
 // beside it; and reads no page twice.
 TEST_F(Trees, ABatchFindsWhatEachFindsAlone) {
@@ -102,12 +101,23 @@ TEST_F(Trees, ABatchFindsWhatEachFindsAlone) {
   EXPECT_LT(requests_together, requests_alone);
 }
 
+class ReadingTrees : public Trees {
+ protected:
+  void readers_go_on(bool load_by_use);
+};
+
 // Threads search, one by one and in batches, while another commits, compacts, retrains and loads
-// planes: none fails, each answer is that of the generation it asked, and all get to the newest.
-TEST_F(Trees, ReadersGoOnWhileGenerationsChange) {
+// planes, or while the searches themselves load them: none fails, each answer is that of the
+// generation it asked, and all get to the newest.
+void ReadingTrees::readers_go_on(bool load_by_use) {
   put(0, 1500);
   must(index_->compact(false, world_.soon()));
-  must(index_->load(index_->current(), UINT64_MAX, world_.soon()));
+  if (load_by_use) {
+    world_.options.index.plane_bytes = std::uint64_t{1} << 30;
+    index_ = world_.open();
+  } else {
+    must(index_->load(index_->current(), UINT64_MAX, world_.soon()));
+  }
   std::map<std::uint64_t, Model> models;
   models.emplace(index_->current()->generation(), model_);
   struct Answer {
@@ -147,13 +157,23 @@ TEST_F(Trees, ReadersGoOnWhileGenerationsChange) {
     put(world_.random.below(1500), 60);
     models.emplace(index_->current()->generation(), model_);
     if (step % 4 == 3) must(index_->compact(step % 8 == 3, world_.soon()));
-    must(index_->load(index_->current(), UINT64_MAX, world_.soon()));
+    if (!load_by_use) must(index_->load(index_->current(), UINT64_MAX, world_.soon()));
     const std::uint64_t newest = index_->current()->generation();
     for (auto& reader : reached) {
       for (std::uint64_t seen = reader.load(); seen < newest; seen = reader.load())
         reader.wait(seen);
     }
   }
+  // Who has just come to a generation may not have searched it often enough yet.
+  const auto loaded = [&] {
+    const auto& segments = index_->current()->segments();
+    return std::all_of(segments.begin(), segments.end(), [](const SegmentPtr& segment) {
+      return segment->file()->image(Plane::kCodes) != nullptr;
+    });
+  };
+  for (int q = 0; q < 1000 && !loaded(); ++q)
+    must(index_->search(index_->current(), request(questions[0], 0), world_.soon()));
+  EXPECT_TRUE(loaded());
   done.store(true);
   for (std::thread& reader : readers) reader.join();
   std::size_t found = 0;
@@ -177,6 +197,9 @@ TEST_F(Trees, ReadersGoOnWhileGenerationsChange) {
   EXPECT_GT(wanted, 0U);
   EXPECT_GE(static_cast<double>(found), 0.9 * static_cast<double>(wanted));
 }
+
+TEST_F(ReadingTrees, GoOnWhileGenerationsChange) { readers_go_on(false); }
+TEST_F(ReadingTrees, GoOnWhileTheirSearchesLoadPlanes) { readers_go_on(true); }
 
 }  // namespace
 }  // namespace kedge

@@ -194,6 +194,7 @@ TEST_F(Trees, PlanesThatAreUsedAreTakenIntoMemory) {
   }
 }
 
+// Logs are full of equal lines: a tree of them is made, and what is rare is found.
 TEST_F(Trees, NineInTenEqual) {
   const std::vector<float> common = vector();
   std::vector<Intent> intents;
