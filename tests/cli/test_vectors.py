@@ -79,8 +79,8 @@ def test_sidecars_are_metadata_and_no_documents(bucket):
 
 def shown_on_a_terminal(bucket, *arguments):
     leader, follower = pty.openpty()
-    process = subprocess.Popen([KEDGE, *arguments], cwd=bucket.folder, env=bucket.environment, stdout=subprocess.DEVNULL,
-                               stderr=follower)
+    process = subprocess.Popen([KEDGE, *arguments], cwd=bucket.folder, env={**bucket.environment, "TERM": "xterm"},
+                               stdout=subprocess.DEVNULL, stderr=follower)
     os.close(follower)
     text = b""
     while True:
