@@ -165,15 +165,10 @@ void ReadingTrees::readers_go_on(bool load_by_use) {
     }
   }
   // Who has just come to a generation may not have searched it often enough yet.
-  const auto loaded = [&] {
-    const auto& segments = index_->current()->segments();
-    return std::all_of(segments.begin(), segments.end(), [](const SegmentPtr& segment) {
-      return segment->file()->image(Plane::kCodes) != nullptr;
-    });
-  };
-  for (int q = 0; q < 1000 && !loaded(); ++q)
+  // The readers may not have searched the newest often enough yet.
+  for (int q = 0; q < 1000 && !in_memory(*index_, Plane::kCodes); ++q)
     must(index_->search(index_->current(), request(questions[0], 0), world_.soon()));
-  EXPECT_TRUE(loaded());
+  EXPECT_TRUE(in_memory(*index_, Plane::kCodes));
   done.store(true);
   for (std::thread& reader : readers) reader.join();
   std::size_t found = 0;

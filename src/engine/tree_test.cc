@@ -154,12 +154,6 @@ TEST_F(Trees, InMemoryAndInRoundsFindTheSame) {
 TEST_F(Trees, PlanesThatAreUsedAreTakenIntoMemory) {
   put(0, 2000);
   must(index_->compact(false, world_.soon()));
-  const auto in_memory = [&](const Index& index, Plane plane) {
-    const auto& segments = index.current()->segments();
-    return std::all_of(segments.begin(), segments.end(), [&](const SegmentPtr& segment) {
-      return segment->file()->image(plane) != nullptr;
-    });
-  };
   const SegmentDirectory& directory = index_->current()->segments()[0]->directory();
   const std::uint64_t codes = directory.plane(Plane::kCodes).size;
   SearchRequest ask = request(vector(), 8);

@@ -1,11 +1,13 @@
 // An index of rows around a few centres, on a tree: for tests.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "engine/segment.h"
 #include "engine/testing.h"
 
 namespace kedge {
@@ -40,6 +42,14 @@ class Trees : public testing::Test {
     std::vector<float> out = centres_[centre];
     for (float& value : out) value += static_cast<float>(world_.random.unit() - 0.5);
     return out;
+  }
+
+  // Whether the newest generation that `index` knows has this plane of every segment in memory.
+  static bool in_memory(const Index& index, Plane plane) {
+    const auto& segments = index.current()->segments();
+    return std::all_of(segments.begin(), segments.end(), [&](const SegmentPtr& segment) {
+      return segment->file()->image(plane) != nullptr;
+    });
   }
 
   // From now on rows that are near to none.
