@@ -22,7 +22,8 @@ class ListingTest : public testing::Test {
         std::filesystem::temp_directory_path() / ("kedge-list-" + Id128::random(random_).hex());
     std::filesystem::create_directory(scratch_);
     for (int i = 0; i < kKeys; ++i) {
-      keys_.push_back(str_cat("k/", Id128::random(random_).hex().substr(0, 1 + i % 12), i));
+      // '-' keeps them distinct: "a1" and 2 would else be "a" and 12.
+      keys_.push_back(str_cat("k/", Id128::random(random_).hex().substr(0, 1 + i % 12), '-', i));
       ASSERT_TRUE(put_one(bucket_, keys_.back(), as_bytes("x"), Deadline::never()).ok());
     }
     std::sort(keys_.begin(), keys_.end());
