@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <latch>
 #include <thread>
 
 #include "base/bytes.h"
@@ -99,6 +100,57 @@ TEST(Executor, RunsEveryIndexOnceAlsoWhenNested) {
     for (std::size_t i = 0; i < seen.size(); ++i)
       ASSERT_EQ(seen[i].load(), 1) << i << ", " << threads;
   }
+}
+
+TEST(Executor, RunsBothInOrderOrAtOnce) {
+  std::vector<int> order;
+  inline_executor().run_both([&] { order.push_back(1); }, [&] { order.push_back(2); });
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  for (const std::size_t threads : {1, 2, 5}) {
+    const auto pool = make_thread_pool(threads);
+    std::vector<std::atomic<int>> seen(200);
+    const auto half = [&](std::size_t from) {
+      pool->parallel_for(100, [&, from](std::size_t i) { ++seen[from + i]; });
+    };
+    for (int round = 1; round <= 50; ++round) {
+      pool->run_both([&] { half(0); }, [&] { half(100); });
+      for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i].load(), round) << i;
+    }
+  }
+}
+
+// The parts are on different threads, and the loop of the second needs that of the first: each
+// index of it waits until the other runs too.
+TEST(Executor, WhoeverHasEndedItsPartHelpsTheOther) {
+  const auto pool = make_thread_pool(2);
+  std::latch second_has_begun(1);
+  std::latch together(2);
+  pool->run_both([&] { second_has_begun.wait(); },
+                 [&] {
+                   second_has_begun.count_down();
+                   pool->parallel_for(2, [&](std::size_t) { together.arrive_and_wait(); });
+                 });
+  EXPECT_TRUE(together.try_wait());
+}
+
+TEST(Executor, RangesMakeUpTheWholeAndTheFirstErrorIsTold) {
+  const auto pool = make_thread_pool(3);
+  for (const std::size_t count : {0, 1, 7, 8, 9}) {
+    std::vector<std::atomic<int>> seen(count);
+    parallel_ranges(*pool, count, 4, [&](std::size_t begin, std::size_t end) {
+      EXPECT_EQ(begin % 4, 0U);
+      for (std::size_t i = begin; i < end; ++i) ++seen[i];
+    });
+    for (const auto& times : seen) EXPECT_EQ(times.load(), 1) << count;
+  }
+  std::atomic<int> called{0};
+  const Status status = try_ranges(*pool, 20, 4, [&](std::size_t begin, std::size_t) -> Status {
+    ++called;
+    if (begin < 8) return {};
+    return {Code::kInvalid, str_cat("range ", begin)};
+  });
+  EXPECT_EQ(status.error().message, "range 8");
+  EXPECT_EQ(called.load(), 5);
 }
 
 TEST(Random, NormalHasMeanDeviationAndTails) {

@@ -1,5 +1,6 @@
 #include "base/executor.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -14,6 +15,10 @@ class InlineExecutor final : public Executor {
  public:
   void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) override {
     for (std::size_t i = 0; i < count; ++i) body(i);
+  }
+  void run_both(const std::function<void()>& first, const std::function<void()>& second) override {
+    first();
+    second();
   }
   [[nodiscard]] std::size_t width() const override { return 1; }
 };
@@ -56,32 +61,66 @@ class ThreadPool final : public Executor {
 
   void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) override {
     if (count == 0) return;
-    const auto loop = std::make_shared<Loop>();
-    loop->body = &body;
-    loop->count = count;
-    if (count > 1 && !threads_.empty()) {
-      const std::lock_guard lock(mutex_);
-      loops_.push_back(loop);
-      wake_.notify_all();
-    }
-    loop->run(mutex_, finished_);
+    const std::shared_ptr<Loop> loop = begin(count, body);
+    if (loop->done.load() == count) return;
     std::unique_lock lock(mutex_);
-    std::erase(loops_, loop);
     finished_.wait(lock, [&] { return loop->done.load() == count; });
+  }
+  void run_both(const std::function<void()>& first, const std::function<void()>& second) override {
+    const std::function<void(std::size_t)> body = [&](std::size_t i) {
+      i == 0 ? first() : second();
+    };
+    const std::shared_ptr<Loop> loop = begin(2, body);
+    std::unique_lock lock(mutex_);
+    ++helpers_;
+    while (loop->done.load() < 2) {
+      if (const std::shared_ptr<Loop> other = next_loop()) {
+        lock.unlock();
+        other->run(mutex_, finished_);
+        lock.lock();
+      } else {
+        finished_.wait(lock, [&] { return loop->done.load() == 2 || !loops_.empty(); });
+      }
+    }
+    --helpers_;
   }
   [[nodiscard]] std::size_t width() const override { return threads_.size() + 1; }
 
  private:
+  // Shows the loop to the others and takes part; others may still be at it.
+  std::shared_ptr<Loop> begin(std::size_t count, const std::function<void(std::size_t)>& body) {
+    const auto loop = std::make_shared<Loop>();
+    loop->body = &body;
+    loop->count = count;
+    const bool shared = count > 1 && !threads_.empty();
+    if (shared) {
+      const std::lock_guard lock(mutex_);
+      loops_.push_back(loop);
+      wake_.notify_all();
+      if (helpers_ > 0) finished_.notify_all();
+    }
+    loop->run(mutex_, finished_);
+    if (shared) {
+      const std::lock_guard lock(mutex_);
+      std::erase(loops_, loop);
+    }
+    return loop;
+  }
+
+  // The first loop with an index left. Those without are forgotten. Precondition: mutex_ is held.
+  std::shared_ptr<Loop> next_loop() {
+    while (!loops_.empty() && loops_.front()->next.load() >= loops_.front()->count)
+      loops_.pop_front();
+    return loops_.empty() ? nullptr : loops_.front();
+  }
+
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
       wake_.wait(lock, [&] { return stopping_ || !loops_.empty(); });
       if (stopping_) return;
-      const std::shared_ptr<Loop> loop = loops_.front();
-      if (loop->next.load() >= loop->count) {
-        loops_.pop_front();
-        continue;
-      }
+      const std::shared_ptr<Loop> loop = next_loop();
+      if (loop == nullptr) continue;
       lock.unlock();
       loop->run(mutex_, finished_);
       lock.lock();
@@ -93,10 +132,28 @@ class ThreadPool final : public Executor {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable finished_;
+  std::size_t helpers_ = 0;  // callers of run_both() that have ended their part
   bool stopping_ = false;
 };
 
 }  // namespace
+
+void parallel_ranges(Executor& executor, std::size_t count, std::size_t step,
+                     const std::function<void(std::size_t, std::size_t)>& body) {
+  executor.parallel_for((count + step - 1) / step, [&](std::size_t i) {
+    body(i * step, std::min(count, (i + 1) * step));
+  });
+}
+
+Status try_ranges(Executor& executor, std::size_t count, std::size_t step,
+                  const std::function<Status(std::size_t, std::size_t)>& body) {
+  std::vector<Status> statuses((count + step - 1) / step);
+  parallel_ranges(executor, count, step, [&](std::size_t begin, std::size_t end) {
+    statuses[begin / step] = body(begin, end);
+  });
+  for (Status& status : statuses) KEDGE_TRY(std::move(status));
+  return {};
+}
 
 Executor& inline_executor() {
   static InlineExecutor executor;

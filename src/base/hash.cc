@@ -52,7 +52,10 @@ std::uint32_t crc32c(ByteView bytes, std::uint32_t crc) {
 struct Sha256Stream::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   State() {
-    KEDGE_CHECK(context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1);
+    // Fetched once: by its name it is looked for each time, under a lock.
+    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    KEDGE_CHECK(context != nullptr && algorithm != nullptr &&
+                EVP_DigestInit_ex(context, algorithm, nullptr) == 1);
   }
   ~State() { EVP_MD_CTX_free(context); }
   State(const State&) = delete;

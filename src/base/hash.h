@@ -5,6 +5,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,17 @@ namespace kedge {
 // 128 bits, as a value: file ids, commit ids, chunk and input hashes.
 struct Id128 {
   std::array<std::byte, 16> bytes{};
-  auto operator<=>(const Id128&) const = default;
+  bool operator==(const Id128&) const = default;
+  // As its bytes, and its digits, sort.
+  friend std::strong_ordering operator<=>(const Id128& a, const Id128& b) {
+    const auto part = [](const Id128& id, std::size_t at) {
+      std::uint64_t value = 0;
+      std::memcpy(&value, id.bytes.data() + at, sizeof value);
+      return __builtin_bswap64(value);  // little-endian: bytes.h
+    };
+    const std::strong_ordering high = part(a, 0) <=> part(b, 0);
+    return high != 0 ? high : part(a, 8) <=> part(b, 8);
+  }
   [[nodiscard]] std::string hex() const { return to_hex_text(bytes); }
   [[nodiscard]] bool is_zero() const { return *this == Id128{}; }
   static Id128 random(Random& random);

@@ -1,5 +1,9 @@
 #include "base/memory.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
 #include <cstdlib>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -11,6 +15,15 @@ void release_free_memory() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
+}
+
+void prefer_huge_pages(std::byte* begin, std::size_t size) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto at = reinterpret_cast<std::uintptr_t>(begin);
+  const std::uintptr_t first = (at + page - 1) / page * page;
+  const std::uintptr_t last = (at + size) / page * page;
+  // What it cannot have it does not get: no error is of interest.
+  if (first < last) (void)::madvise(begin + (first - at), last - first, MADV_HUGEPAGE);
 }
 
 }  // namespace kedge

@@ -244,6 +244,12 @@ enum class Merging : std::uint8_t { kNow, kLater };
 // How far a merge is: of its rows so many. From the thread that called.
 using RowsProgress = std::function<void(std::uint64_t done, std::uint64_t rows)>;
 
+// Intents whose segment is made, in memory: nothing of it is in the store yet.
+class PreparedCommit {
+ public:
+  virtual ~PreparedCommit() = default;
+};
+
 class Index {
  public:
   virtual ~Index() = default;
@@ -316,6 +322,13 @@ class Index {
   // as the store's.
   virtual Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
                                       const Settle& settle, Deadline deadline,
+                                      Merging merging = Merging::kNow) = 0;
+  // The same in two steps, for many commits in a row: one is made ready while the one before is
+  // under way. Sources are those that the newest snapshot of this handle has. Must not outlive the
+  // index; is of use once, in any thread.
+  virtual Result<std::unique_ptr<PreparedCommit>> prepare(std::vector<Intent> intents,
+                                                          Deadline deadline) = 0;
+  virtual Result<CommitReport> commit(std::unique_ptr<PreparedCommit> prepared, Deadline deadline,
                                       Merging merging = Merging::kNow) = 0;
   // Merges what is due (small segments, over 20 % dead), at most `max_merges`; how many were done.
   virtual Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) = 0;

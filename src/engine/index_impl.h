@@ -61,6 +61,10 @@ class IndexImpl final : public Index {
                           Deadline deadline) override;
   Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
                               const Settle& settle, Deadline deadline, Merging merging) override;
+  Result<std::unique_ptr<PreparedCommit>> prepare(std::vector<Intent> intents,
+                                                  Deadline deadline) override;
+  Result<CommitReport> commit(std::unique_ptr<PreparedCommit> prepared, Deadline deadline,
+                              Merging merging) override;
   Result<std::uint64_t> maintain(std::size_t max_merges, Deadline deadline) override;
   Result<std::uint64_t> compact(bool again, Deadline deadline,
                                 const RowsProgress& progress) override;

@@ -139,6 +139,7 @@ class Merge {
     std::vector<PutRequest> requests;
     for (std::size_t i = 0; i < files.size(); ++i)
       requests.push_back({.key = keys[i], .body = files[i].second});
+    requests.front().file = rebuild_->file().file();
     requests.front().taken = [this](std::uint64_t offset, std::uint64_t size) {
       rebuild_->file().let_go(offset, size);
     };

@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include "base/memory.h"
+
 namespace kedge {
 namespace {
 
@@ -15,8 +17,8 @@ PlaneImage::PlaneImage(Extent extent) : extent_(extent) {
       ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   KEDGE_CHECK(at != MAP_FAILED);
   // A scan touches thousands of small pages otherwise, and each costs a walk of the page table.
-  (void)::madvise(at, mapped_bytes_, MADV_HUGEPAGE);
   data_ = static_cast<std::byte*>(at);
+  prefer_huge_pages(data_, mapped_bytes_);
 }
 
 PlaneImage::~PlaneImage() { ::munmap(data_, mapped_bytes_); }

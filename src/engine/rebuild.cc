@@ -11,11 +11,13 @@
 namespace kedge {
 namespace {
 
-// Rows that are read, rotated and assigned at a time, and then gathered, encoded and written: of
-// each there are its halves twice, its floats, codes and what they are read from.
+constexpr std::size_t kPagesPerTask = 8;
+
+// Rows that are read, rotated and assigned at a time, and then gathered, encoded and written. Of
+// two windows of each there are the halves, the floats, the codes and what they are read from.
 std::uint32_t window_rows(const IndexOptions& options, std::uint32_t padded) {
   constexpr std::uint64_t kLeast = 1024, kMost = 8192;
-  const std::uint64_t fit = options.memory_bytes / 8 / (10 * std::uint64_t{padded} + 256);
+  const std::uint64_t fit = options.memory_bytes / 8 / (14 * std::uint64_t{padded} + 512);
   return static_cast<std::uint32_t>(std::clamp(fit / kLeast * kLeast, kLeast, kMost));
 }
 
@@ -182,43 +184,65 @@ Status Rebuild::place_listed(std::size_t input) {
 // Another tree or none: the vectors say where each row belongs, and stay in scratch for when their
 // list is written.
 Status Rebuild::place_scanned(std::size_t input) {
-  const std::uint32_t rows = inputs_[input]->directory().rows;
   scratch_at_[input] = scratch_.size();
-  Window window;
-  for (std::uint32_t begin = 0; begin < rows; begin += window_rows_) {
-    const std::uint32_t end = std::min(rows, begin + window_rows_);
-    KEDGE_TRY(scan_window(input, begin, end, window));
-    tell(end - begin);
+  Window windows[2];
+  Window* window = &windows[0];
+  Window* other = &windows[1];
+  KEDGE_TRY(read_window(input, 0, *window));
+  while (window->begin < window->end) {
+    // Of the other one the rows are written that were placed before, and then it is read on.
+    Status moved;
+    index_.environment().executor.run_both([&] { place_window(input, *window); },
+                                           [&] {
+                                             moved = scratch_.write(scratch_.size(), other->kept);
+                                             other->kept.clear();
+                                             if (!moved.ok()) return;
+                                             moved = read_window(input, window->end, *other);
+                                           });
+    KEDGE_TRY(std::move(moved));
+    tell(window->end - window->begin);
+    std::swap(window, other);
   }
+  return scratch_.write(scratch_.size(), other->kept);
+}
+
+// Empty at the input's end.
+Status Rebuild::read_window(std::size_t input, std::uint32_t begin, Window& window) {
+  static_assert(kVectorBlockRows % kCodeBlockRows == 0);
+  KEDGE_CHECK(begin % kVectorBlockRows == 0 || begin == inputs_[input]->directory().rows);
+  const Segment& segment = *inputs_[input];
+  window.begin = begin;
+  window.end = std::min(segment.directory().rows, begin + window_rows_);
+  std::vector<PageWant> wants;
+  for (std::uint32_t row = begin; row < window.end; row += kVectorBlockRows)
+    wants.push_back(vectors_want(segment, row / kVectorBlockRows));
+  const auto vectors = static_cast<std::ptrdiff_t>(wants.size());
+  for (std::uint32_t row = begin; row < window.end; row += kCodeBlockRows)
+    wants.push_back(refine_want(segment, row / kCodeBlockRows));
+  const std::vector<BlockPtr> blocks = KEDGE_TRY(read(wants));
+  window.vectors.assign(blocks.begin(), blocks.begin() + vectors);
+  window.refine.assign(blocks.begin() + vectors, blocks.end());
   return {};
 }
 
-Status Rebuild::scan_window(std::size_t input, std::uint32_t begin, std::uint32_t end,
-                            Window& window) {
-  static_assert(kVectorBlockRows % kCodeBlockRows == 0);
-  KEDGE_CHECK(begin % kVectorBlockRows == 0);
-  const Segment& segment = *inputs_[input];
-  std::vector<PageWant> wants;
-  for (std::uint32_t row = begin; row < end; row += kVectorBlockRows)
-    wants.push_back(vectors_want(segment, row / kVectorBlockRows));
-  const std::size_t vector_blocks = wants.size();
-  for (std::uint32_t row = begin; row < end; row += kCodeBlockRows)
-    wants.push_back(refine_want(segment, row / kCodeBlockRows));
-  const std::vector<BlockPtr> blocks = KEDGE_TRY(read(wants));
-  const std::size_t count = end - begin;
+void Rebuild::place_window(std::size_t input, Window& window) {
+  const std::size_t count = window.end - window.begin;
   const std::size_t stride = scratch_stride();
   window.kept.resize(count * stride);
   window.lists.resize(count);
   window.rotated.resize(tree_ == nullptr ? 0 : count * padded_);
   std::byte* const kept = window.kept.data();
   float* const rotated = window.rotated.data();
-  const std::size_t tasks = (count + kRowsPerTask - 1) / kRowsPerTask;
-  index_.environment().executor.parallel_for(tasks, [&](std::size_t t) {
+  const auto row_at = [&](std::size_t i) {
+    return window.vectors[i / kVectorBlockRows]->vectors.row(
+        static_cast<std::uint32_t>(i % kVectorBlockRows));
+  };
+  Executor& executor = index_.environment().executor;
+  parallel_ranges(executor, count, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
     RowRotation rotation(space_, rotation_);
-    for (std::size_t i = t * kRowsPerTask; i < std::min(count, (t + 1) * kRowsPerTask); ++i) {
-      const VectorRow row = blocks[i / kVectorBlockRows]->vectors.row(
-          static_cast<std::uint32_t>(i % kVectorBlockRows));
-      const RefineRow refine = refine_row(blocks[vector_blocks + i / kCodeBlockRows]->bytes.data() +
+    for (std::size_t i = begin; i < end; ++i) {
+      const VectorRow row = row_at(i);
+      const RefineRow refine = refine_row(window.refine[i / kCodeBlockRows]->bytes.data() +
                                           i % kCodeBlockRows * refine_row_bytes(padded_));
       const Kept head{.chunk = row.chunk, .length = refine.length, .begin = refine.begin};
       std::memcpy(kept + i * stride, &head, sizeof head);
@@ -226,20 +250,17 @@ Status Rebuild::scan_window(std::size_t input, std::uint32_t begin, std::uint32_
       if (tree_ != nullptr) rotation.apply(row.values, rotated + i * padded_);
     }
   });
-  if (tree_ != nullptr)
-    tree_->tree.assign(rotated, count, window.lists.data(), index_.environment().executor);
+  if (tree_ != nullptr) tree_->tree.assign(rotated, count, window.lists.data(), executor);
   for (std::size_t i = 0; i < count; ++i) {
-    const VectorRow row =
-        blocks[i / kVectorBlockRows]->vectors.row(static_cast<std::uint32_t>(i % kVectorBlockRows));
+    const VectorRow row = row_at(i);
     const std::uint32_t object = maps_[input][row.object];
     if (object == kLeftOut) continue;
     places_.push_back({.list = window.lists[i],
                        .object = object,
                        .order = row.chunk,
-                       .row = begin + static_cast<std::uint32_t>(i),
+                       .row = window.begin + static_cast<std::uint32_t>(i),
                        .input = static_cast<std::uint32_t>(input)});
   }
-  return scratch_.write(scratch_.size(), window.kept);
 }
 
 // By list, in a list by object, and of an object by chunk: so the rows of a segment of one list are
@@ -301,11 +322,18 @@ Status Rebuild::add_chunks_of(std::size_t begin, std::size_t end, SegmentWriter&
   for (const auto& [place, entries] : pages)
     wants.push_back(text_want(*inputs_[place.first], place.second));
   const std::vector<BlockPtr> blocks = KEDGE_TRY(read(wants));
-  std::size_t next = 0;
-  for (auto& [place, entries] : pages) {
-    entries = KEDGE_TRY(parse_text_page(blocks[next++]->bytes, place.second * kTextPageChunks,
-                                        inputs_[place.first]->directory()));
-  }
+  std::vector<decltype(pages)::iterator> order;
+  for (auto page = pages.begin(); page != pages.end(); ++page) order.push_back(page);
+  KEDGE_TRY(try_ranges(
+      index_.environment().executor, order.size(), kPagesPerTask,
+      [&](std::size_t first, std::size_t last) -> Status {
+        for (std::size_t i = first; i < last; ++i) {
+          auto& [place, entries] = *order[i];
+          entries = KEDGE_TRY(parse_text_page(blocks[i]->bytes, place.second * kTextPageChunks,
+                                              inputs_[place.first]->directory()));
+        }
+        return {};
+      }));
   for (std::size_t o = begin; o < end; ++o) {
     const Object& object = objects_[o];
     for (std::uint32_t c = 0; c < object.chunks; ++c) {

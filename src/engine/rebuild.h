@@ -70,12 +70,17 @@ class Rebuild {
     std::uint64_t begin = 0;
   };
   static constexpr std::size_t kRowsPerTask = 256;
-  // What of a window of rows that is read is at work, kept for the next one: memory that comes and
-  // goes in large pieces is memory that the process holds twice.
+  static constexpr std::size_t kRowsPerSum = 4096;
+  // Rows [begin, end) of an input. There are two, one for the even parts and one for the odd, whose
+  // memory is used again: what comes and goes in large pieces the process holds twice.
   struct Window {
-    Bytes kept;
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    std::vector<BlockPtr> vectors;
+    std::vector<BlockPtr> refine;
     std::vector<float> rotated;
     std::vector<std::uint32_t> lists;
+    Bytes kept;  // what goes to scratch
   };
   struct Batch;  // of rows on their way into the writer
 
@@ -86,15 +91,17 @@ class Rebuild {
   Status place_rows();
   Status place_listed(std::size_t input);
   Status place_scanned(std::size_t input);
-  Status scan_window(std::size_t input, std::uint32_t begin, std::uint32_t end, Window& window);
+  Status read_window(std::size_t input, std::uint32_t begin, Window& window);
+  void place_window(std::size_t input, Window& window);
   void sort_places();
   Status add_rows(SegmentWriter& writer);
-  Status add_batch(SegmentWriter& writer, Batch& batch);
-  Status load_encoded(Batch& batch);
-  Status load_copied(Batch& batch);
-  Status encode(Batch& batch);
-  void calibrate(Batch& batch);
+  Status make_ready(std::size_t begin, Batch& batch);
+  Status read_copied(Batch& batch);
+  Status code(std::size_t begin, std::size_t end, Batch& batch) const;
+  void copy_code(const Place& place, std::size_t i, Batch& batch) const;
+  Status load_row(const Place& place, std::byte* kept, CodedRow& row) const;
   Status find_centroid();
+  Status write(const Batch& batch, SegmentWriter& writer);
   [[nodiscard]] const std::uint16_t* centroid_of(std::uint32_t list) const;
   Status add_chunks(SegmentWriter& writer);
   Status add_chunks_of(std::size_t begin, std::size_t end, SegmentWriter& writer);

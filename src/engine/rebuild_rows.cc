@@ -10,39 +10,53 @@
 
 namespace kedge {
 
-// Rows [begin, end) of places_ with all that the writer takes of each. One is used for all batches,
-// so that its memory is too.
+// Rows [begin, end) of places_ with all that the writer takes of each. Two are used for all
+// batches, so that their memory is too.
 struct Rebuild::Batch {
-  void start(std::size_t its_begin, std::size_t its_end, std::uint32_t dimension) {
+  // Where a row that is copied lies: positions in `blocks`.
+  struct Source {
+    std::size_t codes = 0, refine = 0, vectors = 0;
+  };
+
+  void start(std::size_t its_begin, std::size_t its_end) {
     begin = its_begin;
     end = its_end;
     rows.assign(end - begin, CodedRow());
-    values.resize(rows.size() * dimension);
     codes.resize(rows.size());
     bits.resize(rows.size());
-    encoded.clear();
-    kept.clear();
+    sources.resize(rows.size());
+    blocks.clear();
   }
 
   std::size_t begin = 0;
   std::size_t end = 0;
   std::vector<CodedRow> rows;
-  std::vector<std::uint16_t> values;
-  std::vector<EncodedRow> codes;             // of rows that are encoded
-  std::vector<std::vector<std::byte>> bits;  // of rows that are copied
-  std::vector<BlockPtr> kept;                // what copied rows borrow from
-  std::vector<std::uint32_t> encoded;        // which rows are to be encoded, from the batch's begin
+  Bytes kept;                                // of rows that are encoded, as scratch has them
+  std::vector<EncodedRow> codes;             // of the same
+  std::vector<Source> sources;               // of rows that are copied
+  std::vector<BlockPtr> blocks;              // of the same
+  std::vector<std::vector<std::byte>> bits;  // of the same
   std::vector<float> rotated;                // all rows, where they are calibrated with
+  std::vector<std::uint32_t> lists;          // the same
 };
 
+// The next batch is made ready while one is written.
 Status Rebuild::add_rows(SegmentWriter& writer) {
   KEDGE_TRY(writer.begin_rows(list_rows_));
   row_of_.assign(places_.size(), UINT32_MAX);
-  Batch batch;
-  for (std::size_t begin = 0; begin < places_.size(); begin += window_rows_) {
-    batch.start(begin, std::min(places_.size(), begin + window_rows_), dimension_);
-    KEDGE_TRY(add_batch(writer, batch));
-    tell(batch.rows.size());
+  Batch batches[2];
+  Batch* batch = &batches[0];
+  Batch* next = &batches[1];
+  KEDGE_TRY(make_ready(0, *batch));
+  while (batch->begin < batch->end) {
+    Status written;
+    Status ready;
+    index_.environment().executor.run_both([&] { written = write(*batch, writer); },
+                                           [&] { ready = make_ready(batch->end, *next); });
+    KEDGE_TRY(std::move(written));
+    KEDGE_TRY(std::move(ready));
+    tell(batch->rows.size());
+    std::swap(batch, next);
   }
   if (std::find(row_of_.begin(), row_of_.end(), UINT32_MAX) != row_of_.end())
     return {Code::kCorrupt, str_cat(inputs_.front()->file()->key,
@@ -50,19 +64,29 @@ Status Rebuild::add_rows(SegmentWriter& writer) {
   return {};
 }
 
-Status Rebuild::add_batch(SegmentWriter& writer, Batch& batch) {
-  const std::size_t begin = batch.begin;
-  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    batch.rows[i].object = places_[begin + i].object;
-    batch.rows[i].values = batch.values.data() + i * dimension_;
-    if (!copies(places_[begin + i].input)) batch.encoded.push_back(static_cast<std::uint32_t>(i));
+// Empty behind the last place.
+Status Rebuild::make_ready(std::size_t begin, Batch& batch) {
+  batch.start(begin, std::min(places_.size(), begin + window_rows_));
+  if (batch.rows.empty()) return {};
+  if (tree_ == nullptr && centroid_.empty()) KEDGE_TRY(find_centroid());
+  KEDGE_TRY(read_copied(batch));
+  Executor& executor = index_.environment().executor;
+  const bool calibrated = calibration_ != nullptr && tree_ != nullptr;
+  batch.kept.resize(batch.rows.size() * scratch_stride());
+  batch.rotated.resize(calibrated ? batch.rows.size() * padded_ : 0);
+  batch.lists.resize(calibrated ? batch.rows.size() : 0);
+  KEDGE_TRY(
+      try_ranges(executor, batch.rows.size(), kRowsPerTask,
+                 [&](std::size_t first, std::size_t last) { return code(first, last, batch); }));
+  if (calibrated) {
+    calibration_->add(tree_->tree, batch.rotated.data(), batch.lists.data(), batch.lists.size(),
+                      executor);
   }
-  KEDGE_TRY(load_encoded(batch));
-  KEDGE_TRY(load_copied(batch));
-  if (calibration_ != nullptr && tree_ != nullptr)
-    batch.rotated.resize(batch.rows.size() * padded_);
-  KEDGE_TRY(encode(batch));
-  calibrate(batch);
+  return {};
+}
+
+Status Rebuild::write(const Batch& batch, SegmentWriter& writer) {
+  const std::size_t begin = batch.begin;
   std::uint32_t list = begin == 0 ? UINT32_MAX : places_[begin - 1].list;
   for (std::size_t i = 0; i < batch.rows.size(); ++i) {
     const Place& place = places_[begin + i];
@@ -85,28 +109,8 @@ const std::uint16_t* Rebuild::centroid_of(std::uint32_t list) const {
   return tree_ != nullptr ? tree_->tree.centroid_f16(list) : centroid_.data();
 }
 
-Status Rebuild::load_encoded(Batch& batch) {
-  Bytes kept(scratch_stride());
-  for (const std::uint32_t i : batch.encoded) {
-    const Place& place = places_[batch.begin + i];
-    KEDGE_TRY(scratch_.read(scratch_at_[place.input] + place.row * scratch_stride(), kept));
-    Kept head;
-    std::memcpy(&head, kept.data(), sizeof head);
-    std::memcpy(batch.values.data() + std::size_t{i} * dimension_, kept.data() + sizeof head,
-                2 * std::size_t{dimension_});
-    batch.rows[i].chunk = head.chunk;
-    batch.rows[i].begin = head.begin;
-    batch.rows[i].length = head.length;
-  }
-  return {};
-}
-
 // Rows of one list and input lie together, in all three planes.
-Status Rebuild::load_copied(Batch& batch) {
-  if (batch.encoded.size() == batch.rows.size()) return {};
-  struct Source {
-    std::size_t codes = 0, refine = 0, vectors = 0;  // positions in the wants
-  };
+Status Rebuild::read_copied(Batch& batch) {
   std::vector<PageWant> wants;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::size_t> known;
   const auto want = [&](std::uint32_t input, const PageWant& page) {
@@ -114,105 +118,97 @@ Status Rebuild::load_copied(Batch& batch) {
     if (fresh) wants.push_back(page);
     return at->second;
   };
-  std::vector<Source> sources(batch.rows.size());
-  std::size_t next = 0;
   for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    if (next < batch.encoded.size() && batch.encoded[next] == i) {
-      ++next;
-      continue;
-    }
     const Place& place = places_[batch.begin + i];
+    if (!copies(place.input)) continue;
     const Segment& input = *inputs_[place.input];
-    sources[i] = {want(place.input, codes_want(input, place.list)),
-                  want(place.input, refine_want(input, place.row / kCodeBlockRows)),
-                  want(place.input, vectors_want(input, place.row / kVectorBlockRows))};
+    batch.sources[i] = {want(place.input, codes_want(input, place.list)),
+                        want(place.input, refine_want(input, place.row / kCodeBlockRows)),
+                        want(place.input, vectors_want(input, place.row / kVectorBlockRows))};
   }
-  batch.kept = KEDGE_TRY(read(wants));
-  next = 0;
-  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    if (next < batch.encoded.size() && batch.encoded[next] == i) {
-      ++next;
-      continue;
-    }
+  if (!wants.empty()) batch.blocks = KEDGE_TRY(read(wants));
+  return {};
+}
+
+// Rows [begin, end) of the batch get what the writer takes of them, and where there is a
+// calibration what it does.
+Status Rebuild::code(std::size_t begin, std::size_t end, Batch& batch) const {
+  RowRotation rotation(space_, rotation_);
+  RowEncoder encoder(padded_, space_.metric);
+  std::vector<float> own(padded_);
+  std::vector<float> centroid(padded_);
+  std::uint32_t centroid_list = UINT32_MAX;
+  for (std::size_t i = begin; i < end; ++i) {
     const Place& place = places_[batch.begin + i];
     CodedRow& row = batch.rows[i];
-    const CodeList& codes = batch.kept[sources[i].codes]->codes;
-    const std::uint32_t in_list =
-        place.row - inputs_[place.input]->directory().lists[place.list].first_row;
-    batch.bits[i].resize(padded_ / 8);
-    get_code(codes.block(in_list), padded_, in_list % kCodeBlockRows, batch.bits[i].data(), row);
-    row.object = place.object;
-    const RefineRow refine = refine_row(batch.kept[sources[i].refine]->bytes.data() +
-                                        place.row % kCodeBlockRows * refine_row_bytes(padded_));
-    row.chunk = refine.chunk;
-    row.begin = refine.begin;
-    row.length = refine.length;
-    row.extra = refine.extra;
-    row.refine_add = refine.add;
-    row.refine_rescale = refine.rescale;
-    row.values = batch.kept[sources[i].vectors]->vectors.row(place.row % kVectorBlockRows).values;
-  }
-  return {};
-}
-
-Status Rebuild::encode(Batch& batch) {
-  if (batch.encoded.empty()) return {};
-  if (tree_ == nullptr && centroid_.empty()) KEDGE_TRY(find_centroid());
-  const std::size_t count = batch.encoded.size();
-  const std::size_t tasks = (count + kRowsPerTask - 1) / kRowsPerTask;
-  index_.environment().executor.parallel_for(tasks, [&](std::size_t t) {
-    RowRotation rotation(space_, rotation_);
-    RowEncoder encoder(padded_, space_.metric);
-    std::vector<float> own(padded_);
-    std::vector<float> centroid(padded_);
-    std::uint32_t centroid_list = UINT32_MAX;
-    for (std::size_t e = t * kRowsPerTask; e < std::min(count, (t + 1) * kRowsPerTask); ++e) {
-      const std::uint32_t i = batch.encoded[e];
-      const std::uint32_t list = places_[batch.begin + i].list;
-      if (list != centroid_list) {
-        centroid_list = list;
-        kernels().f16_to_f32(centroid_of(list), centroid.data(), padded_);
+    float* const rotated = batch.rotated.empty() ? own.data() : &batch.rotated[i * padded_];
+    if (!batch.lists.empty()) batch.lists[i] = place.list;
+    if (copies(place.input)) {
+      copy_code(place, i, batch);
+      if (!batch.rotated.empty()) rotation.apply(row.values, rotated);
+    } else {
+      KEDGE_TRY(load_row(place, &batch.kept[i * scratch_stride()], row));
+      if (place.list != centroid_list) {
+        centroid_list = place.list;
+        kernels().f16_to_f32(centroid_of(place.list), centroid.data(), padded_);
       }
-      float* to = batch.rotated.empty() ? own.data() : &batch.rotated[std::size_t{i} * padded_];
-      rotation.apply(batch.rows[i].values, to);
-      encoder.encode(to, centroid.data(), batch.codes[i]);
-      set_code(batch.rows[i], batch.codes[i]);
+      rotation.apply(row.values, rotated);
+      encoder.encode(rotated, centroid.data(), batch.codes[i]);
+      set_code(row, batch.codes[i]);
     }
-  });
+    row.object = place.object;
+  }
   return {};
 }
 
-// Shows the batch to the calibration: encode() has rotated some of its rows.
-void Rebuild::calibrate(Batch& batch) {
-  if (batch.rotated.empty()) return;
-  std::vector<std::uint32_t> lists(batch.rows.size());
-  const std::size_t tasks = (lists.size() + kRowsPerTask - 1) / kRowsPerTask;
-  index_.environment().executor.parallel_for(tasks, [&](std::size_t t) {
-    RowRotation rotation(space_, rotation_);
-    const std::size_t end = std::min(lists.size(), (t + 1) * kRowsPerTask);
-    for (std::size_t i = t * kRowsPerTask; i < end; ++i) {
-      const Place& place = places_[batch.begin + i];
-      lists[i] = place.list;
-      if (copies(place.input)) rotation.apply(batch.rows[i].values, &batch.rotated[i * padded_]);
-    }
-  });
-  calibration_->add(tree_->tree, batch.rotated.data(), lists.data(), lists.size(),
-                    index_.environment().executor);
+void Rebuild::copy_code(const Place& place, std::size_t i, Batch& batch) const {
+  const Batch::Source& source = batch.sources[i];
+  CodedRow& row = batch.rows[i];
+  const CodeList& codes = batch.blocks[source.codes]->codes;
+  const std::uint32_t in_list =
+      place.row - inputs_[place.input]->directory().lists[place.list].first_row;
+  batch.bits[i].resize(padded_ / 8);
+  get_code(codes.block(in_list), padded_, in_list % kCodeBlockRows, batch.bits[i].data(), row);
+  const RefineRow refine = refine_row(batch.blocks[source.refine]->bytes.data() +
+                                      place.row % kCodeBlockRows * refine_row_bytes(padded_));
+  row.chunk = refine.chunk;
+  row.begin = refine.begin;
+  row.length = refine.length;
+  row.extra = refine.extra;
+  row.refine_add = refine.add;
+  row.refine_rescale = refine.rescale;
+  row.values = batch.blocks[source.vectors]->vectors.row(place.row % kVectorBlockRows).values;
 }
 
-// Of a segment of one list: the mean of its rows, all of which are in scratch.
+// The row as scratch has it, into `kept`, which it borrows its values from.
+Status Rebuild::load_row(const Place& place, std::byte* kept, CodedRow& row) const {
+  const std::size_t stride = scratch_stride();
+  KEDGE_TRY(scratch_.read(scratch_at_[place.input] + place.row * stride, {kept, stride}));
+  Kept head;
+  std::memcpy(&head, kept, sizeof head);
+  row.chunk = head.chunk;
+  row.begin = head.begin;
+  row.length = head.length;
+  row.values = reinterpret_cast<const std::uint16_t*>(kept + sizeof head);
+  return {};
+}
+
+// Of a segment of one list: the mean of its rows, all of which are in scratch. Parts have one size
+// and are added in order: the sum does not depend on the threads.
 Status Rebuild::find_centroid() {
-  std::vector<double> sums(padded_);
-  std::vector<float> rotated(padded_);
-  std::vector<std::uint16_t> values(dimension_);
-  RowRotation rotation(space_, rotation_);
-  for (const Place& place : places_) {
-    const std::uint64_t at = scratch_at_[place.input] + place.row * scratch_stride();
-    KEDGE_TRY(scratch_.read(at + sizeof(Kept), std::as_writable_bytes(std::span(values))));
-    rotation.apply(values.data(), rotated.data());
-    for (std::size_t d = 0; d < sums.size(); ++d) sums[d] += double{rotated[d]};
-  }
-  centroid_ = mean_centroid(sums, places_.size());
+  std::vector<RowSum> parts((places_.size() + kRowsPerSum - 1) / kRowsPerSum, RowSum(space_));
+  KEDGE_TRY(try_ranges(index_.environment().executor, places_.size(), kRowsPerSum,
+                       [&](std::size_t begin, std::size_t end) -> Status {
+                         Bytes kept(scratch_stride());
+                         CodedRow row;
+                         for (std::size_t i = begin; i < end; ++i) {
+                           KEDGE_TRY(load_row(places_[i], kept.data(), row));
+                           parts[begin / kRowsPerSum].add(row.values);
+                         }
+                         return {};
+                       }));
+  for (std::size_t part = 1; part < parts.size(); ++part) parts.front().add(parts[part]);
+  centroid_ = parts.front().centroid(*rotation_);
   return {};
 }
 

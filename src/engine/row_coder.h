@@ -9,6 +9,7 @@
 
 #include "ann/rabitq.h"
 #include "ann/rotation.h"
+#include "base/executor.h"
 #include "format/segment_builder.h"
 #include "format/space.h"
 
@@ -17,41 +18,62 @@ namespace kedge {
 // The rotation of a space; made once and shared.
 std::shared_ptr<const Rotation> rotation_of(const Space& space);
 
-// Row as rotated space has it: made f32, brought to length 1 where the space is cosine and not
-// normalised, rotated. `out`: padded floats. Threads: one at a time.
-class RowRotation {
+// Rows as floats: brought to length 1 where the space is cosine and not normalised.
+// Threads: one at a time.
+class RowFloats {
  public:
-  RowRotation(const Space& space, std::shared_ptr<const Rotation> rotation);
-  void apply(const std::uint16_t* values, float* out);
-  [[nodiscard]] std::uint32_t padded() const { return rotation_->padded(); }
+  explicit RowFloats(const Space& space);
+  // `dimension` floats, until the next call.
+  std::span<const float> of(const std::uint16_t* values);
 
  private:
-  std::shared_ptr<const Rotation> rotation_;
-  bool unit_;  // rows are brought to length 1
+  bool unit_;
   std::vector<float> values_;
 };
 
-// Threads: one at a time.
-class SpaceCoder final : public RowCoder {
+// A row as rotated space has it. Threads: one at a time.
+class RowRotation {
  public:
-  SpaceCoder(const Space& space, std::shared_ptr<const Rotation> rotation);
-
-  std::vector<std::uint16_t> centroid(std::span<const std::uint16_t* const> rows) override;
-  void encode(const std::uint16_t* values, const std::uint16_t* centroid, CodedRow& row) override;
-  // Of a row that is rotated already, about a centroid as f32; into memory of the caller.
-  void encode(const float* rotated, const float* centroid, EncodedRow& out);
+  RowRotation(const Space& space, std::shared_ptr<const Rotation> rotation);
+  // `out`: padded floats.
+  void apply(const std::uint16_t* values, float* out);
 
  private:
-  RowRotation rotation_;
-  RowEncoder encoder_;
-  std::vector<float> rotated_;
-  std::vector<float> centroid_;
-  const std::uint16_t* centroid_of_ = nullptr;  // whose f32 centroid_ holds
-  EncodedRow code_;
+  std::shared_ptr<const Rotation> rotation_;
+  RowFloats floats_;
 };
 
-// The centroid of `count` rows whose sum is given, as it is stored.
-std::vector<std::uint16_t> mean_centroid(const std::vector<double>& sums, std::size_t count);
+// The sum of rows. Rotations are linear: it is the sum that is rotated, once, not every row.
+// Threads: one at a time.
+class RowSum {
+ public:
+  explicit RowSum(const Space& space);
+  void add(const std::uint16_t* values);
+  void add(const RowSum& other);
+  // The mean, rotated, as a centroid is stored: `padded` halves, finite. Precondition: of rows.
+  [[nodiscard]] std::vector<std::uint16_t> centroid(const Rotation& rotation) const;
+
+ private:
+  RowFloats floats_;
+  std::vector<double> sums_;
+  std::size_t count_ = 0;
+};
+
+// Threads: one, which uses the executor.
+class SpaceCoder final : public RowCoder {
+ public:
+  // All outlive the coder.
+  SpaceCoder(const Space& space, std::shared_ptr<const Rotation> rotation, Executor& executor);
+
+  std::vector<std::uint16_t> centroid(std::span<const std::uint16_t* const> rows) override;
+  void encode(const std::uint16_t* centroid, std::span<CodedRow> rows) override;
+
+ private:
+  const Space& space_;
+  std::shared_ptr<const Rotation> rotation_;
+  Executor& executor_;
+  std::vector<EncodedRow> codes_;
+};
 
 // Fills codes and factors of `row`, borrowing from `code`.
 void set_code(CodedRow& row, const EncodedRow& code);

@@ -39,7 +39,8 @@ Scratch::~Scratch() {
 }
 
 Status Scratch::move_to_file() {
-  file_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  // As other files of this user: a store may give it a name.
+  file_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
   if (file_ < 0) {
     // A file system without nameless files.
     std::string name = folder_ + "/kedge-XXXXXX";

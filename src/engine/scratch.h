@@ -28,6 +28,8 @@ class Scratch final : public SegmentSink {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // All of it, as long as this lives and nothing more is written.
   Result<ByteView> view();
+  // What PutRequest::file takes; -1 where it is in memory.
+  [[nodiscard]] int file() const { return file_; }
   // The memory of the pages of view() that lie in these bytes is let go; they are read from the
   // file again where they are needed again.
   void let_go(std::uint64_t offset, std::uint64_t size);

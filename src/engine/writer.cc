@@ -114,7 +114,7 @@ Result<std::optional<Space>> Writer::space_of(const IndexState& state) const {
       return Error{Code::kInvalid,
                    str_cat("source ", number, " has no space: its recipe must name one")};
     }
-    if (space != nullptr && only != nullptr && space->id() != only->id())
+    if (space != nullptr && only != nullptr && space != only && space->id() != only->id())
       return Error{Code::kInvalid, "the sources of one commit are of two spaces"};
     if (space != nullptr) only = space;
   }
@@ -138,6 +138,8 @@ Status Writer::check_vector(const IndexedObject& object) const {
 
 // The rows of all puts, and of all absences that are to be remembered.
 Status Writer::build(const IndexState& state) {
+  KEDGE_TRY(check_sources(state));
+  prepared_ = true;
   space_ = KEDGE_TRY(space_of(state));
   if (!space_) return {};
   SegmentBuilder builder(space_->dimension, space_->id());
@@ -158,7 +160,7 @@ Status Writer::build(const IndexState& state) {
     added.push_back(i);
   }
   if (added.empty()) return {};
-  SpaceCoder coder(*space_, rotation_of(*space_));
+  SpaceCoder coder(*space_, rotation_of(*space_), index_.environment().executor);
   built_ = std::move(builder).finish(index_.random_id(), 0, coder);
   for (std::size_t p = 0; p < added.size(); ++p) fresh_[added[p]].number = built_->number_of[p];
   const Extent& extent = built_->entry.planes[static_cast<std::size_t>(Plane::kDirectory)];
@@ -169,24 +171,21 @@ Status Writer::build(const IndexState& state) {
 
 // ---- on every base
 
-Result<Draft> Writer::rebase(const HeadPtr& base) {
-  const std::uint64_t rebases = prepared_ ? report_.rebases + 1 : 0;
+Result<Draft> Writer::rebase(const HeadPtr& base, Deadline deadline) {
   report_ = {};
-  report_.rebases = rebases;
   lost_.clear();
   unfinished_.clear();
-  const SnapshotPtr snapshot = KEDGE_TRY(index_.open_newest(base, deadline_));
+  const SnapshotPtr snapshot = KEDGE_TRY(index_.open_newest(base, deadline));
   StateDraft draft(index_, *snapshot);
   if (edit_) KEDGE_TRY(edit_(draft.state()));
-  KEDGE_TRY(check_sources(draft.state()));
-  if (!prepared_) KEDGE_TRY(build(draft.state()));
-  prepared_ = true;
+  KEDGE_TRY(prepared_ ? check_sources(draft.state()) : build(draft.state()));
+  report_.rebases = bases_++;
   const std::optional<Space> space = KEDGE_TRY(space_of(draft.state()));
   if (space && space_ && space->id() != space_->id())
     return {Code::kConflict, "the space of the source was changed by another commit"};
 
   const std::vector<std::vector<LiveRef>> found =
-      KEDGE_TRY(find_live(index_.reader(), *base, snapshot->segments(), keys_, deadline_));
+      KEDGE_TRY(find_live(index_.reader(), *base, snapshot->segments(), keys_, deadline));
   for (std::size_t i = 0; i < keys_.size(); ++i) KEDGE_TRY(resolve(i, found[i], *snapshot, draft));
   close_counts(draft.state());
   const bool named = built_ && draft.add(built_->entry, file_, lost_);
@@ -297,12 +296,27 @@ void Writer::close_counts(IndexState& state) const {
 
 Result<CommitReport> IndexImpl::commit(std::vector<Intent> intents, const StateEdit& edit,
                                        const Settle& settle, Deadline deadline, Merging merging) {
-  Writer writer(*this, edit, settle, deadline);
-  const bool writes_segment = !intents.empty();
-  KEDGE_TRY(writer.take(std::move(intents)));
+  auto writer = std::make_unique<Writer>(*this, edit, settle);
+  KEDGE_TRY(writer->take(std::move(intents)));
+  return commit(std::move(writer), deadline, merging);
+}
+
+Result<std::unique_ptr<PreparedCommit>> IndexImpl::prepare(std::vector<Intent> intents,
+                                                           Deadline deadline) {
+  auto writer = std::make_unique<Writer>(*this, StateEdit(), Settle());
+  KEDGE_TRY(writer->take(std::move(intents)));
+  SnapshotPtr newest = current();
+  if (newest == nullptr) newest = KEDGE_TRY(latest(deadline));
+  KEDGE_TRY(writer->build(newest->state()));
+  return std::unique_ptr<PreparedCommit>(std::move(writer));
+}
+
+Result<CommitReport> IndexImpl::commit(std::unique_ptr<PreparedCommit> prepared, Deadline deadline,
+                                       Merging merging) {
+  auto& writer = static_cast<Writer&>(*prepared);
   SnapshotPtr base = KEDGE_TRY(latest(deadline));
   const bool many = base->segments().size() >= kManySegments;
-  if (writes_segment && (merging == Merging::kNow || many)) {
+  if (writer.writes_segment() && (merging == Merging::kNow || many)) {
     const Result<bool> merged = make_room(base, deadline);
     // What could not be merged now is due at the next commit; it is this one that counts.
     if (!merged.ok()) {
@@ -312,7 +326,7 @@ Result<CommitReport> IndexImpl::commit(std::vector<Intent> intents, const StateE
     }
   }
   CommitOutcome outcome = log_.commit(
-      base->head(), [&](const HeadPtr& head) { return writer.rebase(head); }, deadline);
+      base->head(), [&](const HeadPtr& head) { return writer.rebase(head, deadline); }, deadline);
   return take(std::move(outcome), writer.report(), deadline);
 }
 

@@ -18,16 +18,19 @@
 
 namespace kedge {
 
-class Writer {
+class Writer final : public PreparedCommit {
  public:
-  // All references outlive the writer.
-  Writer(IndexImpl& index, const StateEdit& edit, const Settle& settle, Deadline deadline)
-      : index_(index), edit_(edit), settle_(settle), deadline_(deadline) {}
+  // The index outlives the writer.
+  Writer(IndexImpl& index, StateEdit edit, Settle settle)
+      : index_(index), edit_(std::move(edit)), settle_(std::move(settle)) {}
 
   // kInvalid: too many, or a key twice.
   Status take(std::vector<Intent> intents);
-  // The draft upon `base`. The first call builds the segment.
-  Result<Draft> rebase(const HeadPtr& base);
+  // Builds the segment for a state that later bases may have changed; else the first rebase does.
+  Status build(const IndexState& state);
+  // The draft upon `base`.
+  Result<Draft> rebase(const HeadPtr& base, Deadline deadline);
+  [[nodiscard]] bool writes_segment() const { return !keys_.empty(); }
   [[nodiscard]] const CommitReport& report() const { return report_; }
 
  private:
@@ -45,7 +48,6 @@ class Writer {
 
   Result<std::optional<Space>> space_of(const IndexState& state) const;
   Status check_sources(const IndexState& state) const;
-  Status build(const IndexState& state);
   Status check_vector(const IndexedObject& object) const;
   Status resolve(std::size_t i, const std::vector<LiveRef>& found, const Snapshot& base,
                  StateDraft& draft);
@@ -56,9 +58,8 @@ class Writer {
   void close_counts(IndexState& state) const;
 
   IndexImpl& index_;
-  const StateEdit& edit_;
-  const Settle& settle_;
-  Deadline deadline_;
+  const StateEdit edit_;
+  const Settle settle_;
   std::vector<ObjectKey> keys_;
   std::vector<Fresh> fresh_;            // one a key
   std::vector<IndexedObject> objects_;  // of the puts, until the segment is built
@@ -69,6 +70,7 @@ class Writer {
   std::vector<std::uint32_t> lost_;  // numbers in the new segment that are dead from the start
   std::map<std::uint32_t, Unfinished> unfinished_;
   bool prepared_ = false;
+  std::uint64_t bases_ = 0;
   CommitReport report_;
 };
 

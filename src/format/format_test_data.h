@@ -130,35 +130,40 @@ inline std::vector<IndexedObject> random_objects(Random& random, std::size_t cou
 // values, and factors made of them. Of what they mean ann/ and engine/ have their own tests.
 class TestCoder final : public RowCoder {
  public:
-  explicit TestCoder(std::uint32_t dimension)
-      : dimension_(dimension),
-        bits_(padded_dimension(dimension) / 8),
-        extra_(padded_dimension(dimension) / 2) {}
+  explicit TestCoder(std::uint32_t dimension) : dimension_(dimension) {}
   std::vector<std::uint16_t> centroid(std::span<const std::uint16_t* const> rows) override {
     std::vector<std::uint16_t> out(padded_dimension(dimension_));
     std::copy_n(rows.front(), dimension_, out.begin());
     return out;
   }
-  void encode(const std::uint16_t* values, const std::uint16_t*, CodedRow& row) override {
-    std::fill(bits_.begin(), bits_.end(), std::byte{0});
-    std::fill(extra_.begin(), extra_.end(), std::byte{0});
-    for (std::uint32_t i = 0; i < dimension_; ++i) {
-      if ((values[i] & 0x8000) == 0) bits_[i / 8] |= static_cast<std::byte>(1U << (i % 8));
-      extra_[i / 2] |= static_cast<std::byte>((values[i] & 0xF) << (i % 2 * 4));
+  void encode(const std::uint16_t*, std::span<CodedRow> rows) override {
+    codes_.assign(rows.size(), {});
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const std::uint16_t* values = rows[r].values;
+      codes_[r].bits.resize(padded_dimension(dimension_) / 8);
+      codes_[r].extra.resize(padded_dimension(dimension_) / 2);
+      for (std::uint32_t i = 0; i < dimension_; ++i) {
+        if ((values[i] & 0x8000) == 0)
+          codes_[r].bits[i / 8] |= static_cast<std::byte>(1U << (i % 8));
+        codes_[r].extra[i / 2] |= static_cast<std::byte>((values[i] & 0xF) << (i % 2 * 4));
+      }
+      rows[r].bits = codes_[r].bits.data();
+      rows[r].extra = codes_[r].extra.data();
+      rows[r].add = 0.5F * static_cast<float>(values[0] & 0xFF);
+      rows[r].rescale = 0xBC00;
+      rows[r].error = 0x3800;
+      rows[r].refine_add = rows[r].add + 1;
+      rows[r].refine_rescale = -0.25F;
     }
-    row.bits = bits_.data();
-    row.extra = extra_.data();
-    row.add = 0.5F * static_cast<float>(values[0] & 0xFF);
-    row.rescale = 0xBC00;
-    row.error = 0x3800;
-    row.refine_add = row.add + 1;
-    row.refine_rescale = -0.25F;
   }
 
  private:
+  struct Code {
+    std::vector<std::byte> bits;
+    std::vector<std::byte> extra;
+  };
   std::uint32_t dimension_;
-  std::vector<std::byte> bits_;
-  std::vector<std::byte> extra_;
+  std::vector<Code> codes_;
 };
 
 inline SegmentBuilder::Built build(const std::vector<IndexedObject>& objects,
@@ -220,7 +225,7 @@ inline Result<SegmentEntry> write_lists(
                    .begin = chunk.begin,
                    .length = chunk.end - chunk.begin,
                    .values = values(place)};
-      coder.encode(row.values, centroid.data(), row);
+      coder.encode(centroid.data(), {&row, 1});
       KEDGE_TRY(writer.add_row(row));
       row_of[place.object][place.chunk] = row_number++;
     }

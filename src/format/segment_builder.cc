@@ -11,6 +11,8 @@ namespace {
 
 // What an object takes in memory beside its texts and vectors, roughly.
 constexpr std::uint64_t kObjectOverhead = sizeof(IndexedObject) + 64;
+// Encoded at a time: enough for all threads, and little beside the vectors.
+constexpr std::size_t kRowsAtOnce = 8192;
 
 std::uint64_t memory_of(const IndexedObject& object) {
   const ObjectRow& row = object.row;
@@ -110,8 +112,10 @@ SegmentBuilder::Built SegmentBuilder::finish(Id128 id, std::uint8_t level, RowCo
   Built built;
   built.number_of.resize(order.size());
   std::vector<const std::uint16_t*> rows;
+  std::uint64_t text_bytes = 0;
   for (const std::uint32_t i : order) {
     IndexedObject& object = objects_[i];
+    for (const ChunkRow& chunk : object.chunks) text_bytes += sizeof chunk + chunk.context.size();
     built.number_of[i] = writer.objects();
     for (std::size_t at = 0; at < object.vectors.size(); at += dimension_)
       rows.push_back(object.vectors.data() + at);
@@ -121,21 +125,28 @@ SegmentBuilder::Built SegmentBuilder::finish(Id128 id, std::uint8_t level, RowCo
   if (!rows.empty()) {
     const std::uint32_t count = rows_;
     must(writer.begin_rows({&count, 1}));
+    sink.reserve(writer.bytes() + text_bytes);
     const std::vector<std::uint16_t> centroid = coder.centroid(rows);
     must(writer.begin_list(centroid.data()));
+    std::vector<CodedRow> coded;
+    const auto write = [&] {
+      coder.encode(centroid.data(), coded);
+      for (const CodedRow& row : coded) must(writer.add_row(row));
+      coded.clear();
+    };
     std::size_t next = 0;
     for (std::uint32_t number = 0; number < order.size(); ++number) {
       const std::vector<ChunkRow>& chunks = objects_[order[number]].chunks;
       for (std::uint32_t c = 0; c < chunks.size(); ++c, ++next) {
-        CodedRow row{.object = number,
-                     .chunk = c,
-                     .begin = chunks[c].begin,
-                     .length = chunks[c].end - chunks[c].begin,
-                     .values = rows[next]};
-        coder.encode(rows[next], centroid.data(), row);
-        must(writer.add_row(row));
+        coded.push_back({.object = number,
+                         .chunk = c,
+                         .begin = chunks[c].begin,
+                         .length = chunks[c].end - chunks[c].begin,
+                         .values = rows[next]});
+        if (coded.size() == kRowsAtOnce) write();
       }
     }
+    write();
   }
   std::uint32_t row = 0;
   for (const std::uint32_t i : order) {

@@ -15,9 +15,8 @@ class RowCoder {
   virtual ~RowCoder() = default;
   // The middle of the rows, in rotated space: padded() halves, finite.
   virtual std::vector<std::uint16_t> centroid(std::span<const std::uint16_t* const> rows) = 0;
-  // Sets bits, extra and factors of the row.
-  virtual void encode(const std::uint16_t* values, const std::uint16_t* centroid,
-                      CodedRow& row) = 0;
+  // Sets bits, extra and factors of rows that have their values.
+  virtual void encode(const std::uint16_t* centroid, std::span<CodedRow> rows) = 0;
 };
 
 // Memory: what was added, plus the file at finish().

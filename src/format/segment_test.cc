@@ -142,8 +142,8 @@ void expect_codes(const SegmentBuilder::Built& built, const SegmentDirectory& di
       if (i == 0) {
         EXPECT_EQ(std::memcmp(list->centroid(), values, std::size_t{2} * directory.dimension), 0);
       }
-      CodedRow expected;
-      coder.encode(values, nullptr, expected);
+      CodedRow expected{.values = values};
+      coder.encode(nullptr, {&expected, 1});
       CodedRow row;
       get_code(list->block(i), padded, i % kCodeBlockRows, bits.data(), row);
       EXPECT_EQ(std::memcmp(row.bits, expected.bits, padded / 8), 0) << "row " << number;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/memory.h"
 #include "base/strings.h"
 #include "format/attributes.h"
 #include "format/page.h"
@@ -24,6 +25,11 @@ Status MemorySink::write(std::uint64_t offset, ByteView bytes) {
   if (bytes_.size() < offset + bytes.size()) bytes_.resize(offset + bytes.size());
   std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
   return {};
+}
+
+void MemorySink::reserve(std::uint64_t bytes) {
+  bytes_.reserve(bytes);
+  prefer_huge_pages(bytes_.data(), bytes);
 }
 
 SegmentWriter::SegmentWriter(const Id128& id, std::uint32_t dimension, SegmentSink& sink,

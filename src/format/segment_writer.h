@@ -27,6 +27,8 @@ class SegmentSink {
 class MemorySink final : public SegmentSink {
  public:
   Status write(std::uint64_t offset, ByteView bytes) override;
+  // Room for so many bytes, of which each may be written at any time.
+  void reserve(std::uint64_t bytes);
   Bytes take() && { return std::move(bytes_); }
 
  private:
@@ -52,6 +54,8 @@ class SegmentWriter {
   Status add_object(ObjectRow row, std::uint32_t chunk_count);
   [[nodiscard]] std::uint32_t objects() const { return directory_.objects; }
   [[nodiscard]] std::uint32_t rows() const { return directory_.rows; }
+  // Of the file, as far as it is laid out.
+  [[nodiscard]] std::uint64_t bytes() const { return end_; }
   // No object comes any more; begin_rows() and finish() do it too. Lets go of the attributes.
   // Precondition: at least one object.
   Status end_objects();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "format/segment_pages.h"
 #include "simd/kernels.h"
 
 namespace kedge {
@@ -29,16 +30,19 @@ IndexedObject object_of(std::uint32_t source, VectorRecord& record, Timestamp no
 // Brings the vector to length 1 where the space is cosine, and to halves.
 Status set_vector(IndexedObject& object, std::vector<float>& values, Metric metric) {
   if (metric == Metric::kCosine) {
-    double norm = 0;
-    for (const float value : values) norm += double{value} * double{value};
+    double norm = kernels().dot_f32(values.data(), values.data(), values.size());
+    // Out of what f32 holds, or near its end.
+    if (!(norm > 1e-30 && norm < 1e30)) {
+      norm = 0;
+      for (const float value : values) norm += double{value} * double{value};
+    }
     if (!(norm > 0) || !std::isfinite(norm))
       return {Code::kInvalid, "its length is zero, or not finite: it has no direction"};
     kernels().scale(values.data(), static_cast<float>(1 / std::sqrt(norm)), values.size());
   }
   kernels().f32_to_f16(values.data(), object.vectors.data(), values.size());
-  for (const std::uint16_t half : object.vectors) {
-    if ((half & 0x7C00) == 0x7C00) return {Code::kInvalid, "a value is beyond 65,504"};
-  }
+  if (!all_finite(std::as_bytes(std::span(object.vectors))))
+    return {Code::kInvalid, "a value is beyond 65,504"};
   ChunkRow chunk;
   const Sha256 digest = sha256(std::as_bytes(std::span(object.vectors)));
   std::copy_n(digest.begin(), chunk.chunk_hash.bytes.size(), chunk.chunk_hash.bytes.begin());
@@ -65,18 +69,27 @@ class Import {
   Result<ImportReport> run() {
     KEDGE_TRY(register_source());
     report_.space = space_.id();
-    const std::uint64_t record_bytes =
-        sizeof(IndexedObject) + sizeof(ChunkRow) + 128 + 6 * std::uint64_t{input_.dimension()};
-    const std::size_t batch =
-        std::clamp<std::size_t>(static_cast<std::size_t>(options_.batch_bytes / record_bytes), 1,
-                                std::min(options_.batch, kMaxIntents));
-    std::vector<VectorRecord> records;
-    VectorRecord record;
-    while (KEDGE_TRY(input_.next(record))) {
-      records.push_back(std::exchange(record, {}));
-      if (records.size() == batch) KEDGE_TRY(commit(records));
+    Status trouble = read();
+    while (!read_.empty() || ready_ != nullptr) {
+      // One batch is committed while the next is made ready, and the one behind it is read.
+      std::unique_ptr<PreparedCommit> batch = std::move(ready_);
+      const std::uint64_t committing = std::exchange(ready_records_, 0);
+      std::vector<VectorRecord> records = std::exchange(read_, {});
+      Status committed;
+      Status prepared;
+      const auto commit = [&] { committed = this->commit(std::move(batch)); };
+      const auto prepare = [&] { prepared = this->prepare(std::move(records)); };
+      const auto read = [&] { if (trouble.ok()) trouble = this->read(); };
+      executor_.run_both(commit, [&] { executor_.run_both(prepare, read); });
+      KEDGE_TRY(std::move(committed));
+      if (committing > 0) {
+        report_.records += committing;
+        ++report_.commits;
+        if (options_.on_progress) options_.on_progress(report_.records);
+      }
+      KEDGE_TRY(std::move(prepared));
     }
-    KEDGE_TRY(commit(records));
+    KEDGE_TRY(std::move(trouble));
     return report_;
   }
 
@@ -117,31 +130,51 @@ class Import {
     return {};
   }
 
-  Status commit(std::vector<VectorRecord>& records) {
+  // The next records of the input, none at its end. What comes before a bad one is kept.
+  Status read() {
+    const std::size_t wanted = batch_records();
+    VectorRecord record;
+    while (read_.size() < wanted && KEDGE_TRY(input_.next(record)))
+      read_.push_back(std::exchange(record, {}));
+    return {};
+  }
+
+  Status prepare(std::vector<VectorRecord> records) {
     if (records.empty()) return {};
-    const SnapshotPtr snapshot = index_.current();
-    const Timestamp now = KEDGE_TRY(index_.log().store().now(deadline_));
+    now_ = std::max(KEDGE_TRY(index_.log().store().now(deadline_)), now_ + Duration(1));
     std::vector<Intent> intents(records.size());
-    std::vector<Status> found((records.size() + kRowsPerTask - 1) / kRowsPerTask);
-    executor_.parallel_for(found.size(), [&](std::size_t t) {
-      const std::size_t end = std::min(records.size(), (t + 1) * kRowsPerTask);
-      for (std::size_t i = t * kRowsPerTask; i < end && found[t].ok(); ++i) {
-        IndexedObject object = object_of(source_, records[i], now, recipe_);
+    const auto convert = [&](std::size_t begin, std::size_t end) -> Status {
+      for (std::size_t i = begin; i < end; ++i) {
+        IndexedObject object = object_of(source_, records[i], now_, recipe_);
         const Status done = set_vector(object, records[i].values, options_.metric);
         if (!done.ok()) {
-          found[t] = Error{done.code(), str_cat(name_, ": record '", printable(object.row.key),
-                                                "': ", done.error().message)};
+          return Error{done.code(), str_cat(name_, ": record '", printable(object.row.key),
+                                            "': ", done.error().message)};
         }
+        records[i].values = {};
         intents[i] = PutIntent{std::move(object)};
       }
-    });
-    for (Status& status : found) KEDGE_TRY(std::move(status));
-    KEDGE_TRY(index_.commit(std::move(intents), {}, {}, deadline_, options_.merging));
-    report_.records += records.size();
-    ++report_.commits;
-    records.clear();
-    if (options_.on_progress) options_.on_progress(report_.records);
+      return {};
+    };
+    KEDGE_TRY(try_ranges(executor_, records.size(), kRowsPerTask, convert));
+    ready_records_ = records.size();
+    ready_ = KEDGE_TRY(index_.prepare(std::move(intents), deadline_));
     return {};
+  }
+
+  Status commit(std::unique_ptr<PreparedCommit> batch) {
+    if (batch == nullptr) return {};
+    KEDGE_TRY(index_.commit(std::move(batch), deadline_, options_.merging));
+    return {};
+  }
+
+  // Three batches are in memory: one as floats, one as halves and then their codes, and one as the
+  // file that is being written.
+  [[nodiscard]] std::size_t batch_records() const {
+    const std::uint64_t record_bytes =
+        sizeof(IndexedObject) + sizeof(ChunkRow) + 640 + 11 * std::uint64_t{input_.dimension()};
+    return std::clamp<std::size_t>(static_cast<std::size_t>(options_.batch_bytes / record_bytes), 1,
+                                   std::min(options_.batch, kMaxIntents));
   }
 
   Index& index_;
@@ -153,6 +186,10 @@ class Import {
   Space space_;
   std::uint32_t source_ = 0;
   Id128 recipe_;
+  std::vector<VectorRecord> read_;
+  std::unique_ptr<PreparedCommit> ready_;
+  std::uint64_t ready_records_ = 0;
+  Timestamp now_;  // of the batch made ready last: of two records of one key the later stays
   ImportReport report_;
 };
 

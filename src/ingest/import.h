@@ -24,7 +24,7 @@ struct ImportOptions {
   Metric metric = Metric::kCosine;
   std::string model;                // what made the vectors, "" if nobody says: part of the space
   std::size_t batch = kMaxIntents;  // records a commit
-  std::uint64_t batch_bytes = 128ULL << 20;
+  std::uint64_t batch_bytes = 128ULL << 20;  // memory of the batches under way, together
   Merging merging = Merging::kLater;                       // kNow where no compaction follows
   std::function<void(std::uint64_t records)> on_progress;  // after each commit; may be empty
 };

@@ -49,6 +49,15 @@ Status make_root(const std::string& path, bool sync) {
   return {};
 }
 
+// Whether the file, which has none, has this name now. Not where it lies in another file system.
+bool give_name(int file, std::uint64_t size, int folder, const std::string& name) {
+  struct stat info {};
+  if (file < 0 || ::fstat(file, &info) != 0) return false;
+  if (static_cast<std::uint64_t>(info.st_size) != size) return false;
+  return ::linkat(AT_FDCWD, str_cat("/proc/self/fd/", file).c_str(), folder, name.c_str(),
+                  AT_SYMLINK_FOLLOW) == 0;
+}
+
 }  // namespace
 
 FileFolder::Temporary::~Temporary() {
@@ -120,18 +129,24 @@ Result<Timestamp> FileFolder::now() {
   });
 }
 
-Result<FileFolder::Temporary> FileFolder::write_temporary(ByteView body, const Written& written) {
+Result<FileFolder::Temporary> FileFolder::write_temporary(ByteView body, const Written& written,
+                                                          int unnamed) {
   const int folder = KEDGE_TRY(own_folder(temporary_folder_, ".tmp"));
   std::string name = random_name();
+  const bool named = give_name(unnamed, body.size(), folder, name);
   const UniqueFd file(
-      ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+      named ? ::fcntl(unnamed, F_DUPFD_CLOEXEC, 0)
+            : ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file.valid()) return errno_error(errno, "create temporary file in", path_);
   Temporary temporary(folder, std::move(name));
   for (std::uint64_t at = 0; at < body.size(); at += kPieceBytes) {
     const ByteView piece = body.subspan(at, std::min<std::uint64_t>(kPieceBytes, body.size() - at));
-    KEDGE_TRY(write_all(file.get(), piece, temporary.name_));
+    if (!named) KEDGE_TRY(write_all(file.get(), piece, temporary.name_));
     if (written) written(at, piece);
   }
+  // It was written to before it came, and what is in a store has the time at which it did.
+  if (named && ::futimens(file.get(), nullptr) != 0)
+    return errno_error(errno, "date temporary file in", path_);
   if (options_.sync && ::fsync(file.get()) != 0)
     return errno_error(errno, "sync temporary file in", path_);
   struct stat info {};

@@ -59,7 +59,8 @@ class FileFolder {
   };
   // `written`, if it is there, is told of each piece of the body once it is.
   using Written = std::function<void(std::uint64_t offset, ByteView piece)>;
-  Result<Temporary> write_temporary(ByteView body, const Written& written = {});
+  // `unnamed`: PutRequest::file, which gets the name where it can, so that nothing is written.
+  Result<Temporary> write_temporary(ByteView body, const Written& written = {}, int unnamed = -1);
 
   // Moves the body over the key, or under a key that must not exist (kConflict). An error means
   // that nothing happened. Durable only after sync().

@@ -64,7 +64,7 @@ class FileStore final : public ObjectStore {
             if (request.taken) request.taken(offset, piece.size());
           };
           FileFolder::Temporary temporary =
-              KEDGE_TRY(folder_.write_temporary(request.body, written));
+              KEDGE_TRY(folder_.write_temporary(request.body, written, request.file));
           KEDGE_TRY(folder_.replace(temporary, request.key));
           return Written{{hash.finish().hex()}, temporary.mtime};
         });

@@ -91,6 +91,9 @@ struct PutRequest {
   // is a mapped file can let go of their memory. They may be read again all the same. Called from
   // any thread, of one body also from several at once.
   std::function<void(std::uint64_t offset, std::uint64_t size)> taken = {};
+  // A descriptor, where the body is all of a file that has no name and that nobody writes to any
+  // more: a store in a folder of its file system gives it a name instead of copying it.
+  int file = -1;
 };
 
 struct Written {
