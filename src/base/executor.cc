@@ -140,9 +140,8 @@ class ThreadPool final : public Executor {
 
 void parallel_ranges(Executor& executor, std::size_t count, std::size_t step,
                      const std::function<void(std::size_t, std::size_t)>& body) {
-  executor.parallel_for((count + step - 1) / step, [&](std::size_t i) {
-    body(i * step, std::min(count, (i + 1) * step));
-  });
+  executor.parallel_for((count + step - 1) / step,
+                        [&](std::size_t i) { body(i * step, std::min(count, (i + 1) * step)); });
 }
 
 Status try_ranges(Executor& executor, std::size_t count, std::size_t step,

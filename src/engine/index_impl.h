@@ -107,6 +107,8 @@ class IndexImpl final : public Index {
   Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,
                      const RowsProgress& progress = {});
 
+  void search_together(const SnapshotPtr& snapshot, std::span<const SearchRequest> requests,
+                       std::span<Result<SearchResult>> out, Executor& executor, Deadline deadline);
   // See IndexOptions::plane_bytes. After searches by codes that looked at so many rows together.
   void load_if_used(const SnapshotPtr& snapshot, std::uint64_t searches, std::uint64_t rows,
                     Deadline deadline);

@@ -324,16 +324,16 @@ Status Rebuild::add_chunks_of(std::size_t begin, std::size_t end, SegmentWriter&
   const std::vector<BlockPtr> blocks = KEDGE_TRY(read(wants));
   std::vector<decltype(pages)::iterator> order;
   for (auto page = pages.begin(); page != pages.end(); ++page) order.push_back(page);
-  KEDGE_TRY(try_ranges(
-      index_.environment().executor, order.size(), kPagesPerTask,
-      [&](std::size_t first, std::size_t last) -> Status {
-        for (std::size_t i = first; i < last; ++i) {
-          auto& [place, entries] = *order[i];
-          entries = KEDGE_TRY(parse_text_page(blocks[i]->bytes, place.second * kTextPageChunks,
-                                              inputs_[place.first]->directory()));
-        }
-        return {};
-      }));
+  KEDGE_TRY(try_ranges(index_.environment().executor, order.size(), kPagesPerTask,
+                       [&](std::size_t first, std::size_t last) -> Status {
+                         for (std::size_t i = first; i < last; ++i) {
+                           auto& [place, entries] = *order[i];
+                           entries = KEDGE_TRY(parse_text_page(blocks[i]->bytes,
+                                                               place.second * kTextPageChunks,
+                                                               inputs_[place.first]->directory()));
+                         }
+                         return {};
+                       }));
   for (std::size_t o = begin; o < end; ++o) {
     const Object& object = objects_[o];
     for (std::uint32_t c = 0; c < object.chunks; ++c) {

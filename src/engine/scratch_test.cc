@@ -93,8 +93,9 @@ TEST_F(ScratchInFolder, BecomesAFileOfTheStore) {
   ASSERT_EQ(::futimens(scratch.file(), long_ago), 0);
   const Timestamp before = store->now(Deadline::never()).value();
   const ByteView body = scratch.view().value();
-  const PutRequest requests[] = {{.key = "named", .body = body, .taken = {}, .file = scratch.file()},
-                                 {.key = "copied", .body = body}};
+  const PutRequest requests[] = {
+      {.key = "named", .body = body, .taken = {}, .file = scratch.file()},
+      {.key = "copied", .body = body}};
   const auto written = store->put(requests, Deadline::never());
   ASSERT_TRUE(written[0].ok()) << written[0].error().message;
   ASSERT_TRUE(written[1].ok()) << written[1].error().message;
@@ -137,8 +138,7 @@ TEST_F(ScratchInFolder, AStoreSaysWhatItHasTaken) {
   for (const int file : {-1, scratch.file()}) {
     const std::unique_ptr<ObjectStore> store = open();
     std::uint64_t next = 0;
-    PutRequest request{
-        .key = "seg/1", .body = scratch.view().value(), .taken = {}, .file = file};
+    PutRequest request{.key = "seg/1", .body = scratch.view().value(), .taken = {}, .file = file};
     request.taken = [&](std::uint64_t offset, std::uint64_t size) {
       EXPECT_EQ(offset, next) << "in order, and all of it";
       EXPECT_LE(size, 8U << 20);

@@ -79,7 +79,9 @@ class Import {
       Status prepared;
       const auto commit = [&] { committed = this->commit(std::move(batch)); };
       const auto prepare = [&] { prepared = this->prepare(std::move(records)); };
-      const auto read = [&] { if (trouble.ok()) trouble = this->read(); };
+      const auto read = [&] {
+        if (trouble.ok()) trouble = this->read();
+      };
       executor_.run_both(commit, [&] { executor_.run_both(prepare, read); });
       KEDGE_TRY(std::move(committed));
       if (committing > 0) {

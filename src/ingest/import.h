@@ -25,7 +25,7 @@ struct ImportOptions {
   std::string model;                // what made the vectors, "" if nobody says: part of the space
   std::size_t batch = kMaxIntents;  // records a commit
   std::uint64_t batch_bytes = 128ULL << 20;  // memory of the batches under way, together
-  Merging merging = Merging::kLater;                       // kNow where no compaction follows
+  Merging merging = Merging::kLater;         // kNow where no compaction follows
   std::function<void(std::uint64_t records)> on_progress;  // after each commit; may be empty
 };
 

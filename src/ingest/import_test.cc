@@ -42,8 +42,8 @@ class ImportTest : public testing::TestWithParam<std::size_t> {
   void SetUp() override {
     options_.batch = 1;
     options_.on_progress = [this](std::uint64_t records) { told_.push_back(records); };
-    index_ = *Index::create({faulty_, clock_, random_, *executor_, silent_log()}, {},
-                            Deadline::never());
+    index_ =
+        *Index::create({faulty_, clock_, random_, *executor_, silent_log()}, {}, Deadline::never());
   }
 
   Result<ImportReport> import(Records& records) {
