@@ -290,6 +290,16 @@ void PageReader::fetch(const Head& head, std::span<const PageWant> wants,
                         .if_match = {},
                         .version_id = {}});
   }
+  // What has come is checked and copied while the rest is on its way.
+  std::vector<BlockPtr> early(wants.size());
+  for (std::size_t r = 0; r < ranges.size(); ++r) {
+    requests[r].arrived = [&, r](ByteView body) {
+      for (const std::size_t i : ranges[r].wants) {
+        Result<BlockPtr> block = enter(wants[i], body, ranges[r].begin);
+        if (block.ok()) early[i] = *std::move(block);
+      }
+    };
+  }
   const std::vector<Result<Blob>> blobs = log_.store().read(requests, deadline);
   if (trace != nullptr) {
     ++trace->rounds;
@@ -304,7 +314,13 @@ void PageReader::fetch(const Head& head, std::span<const PageWant> wants,
         trace->bytes += blobs[r]->body.size();
         trace->hedges += blobs[r]->hedged ? 1 : 0;
       }
-      for (const std::size_t i : range.wants) pages.emplace_back(r, i);
+      for (const std::size_t i : range.wants) {
+        if (early[i] != nullptr) {
+          out[i] = std::move(early[i]);
+        } else {
+          pages.emplace_back(r, i);
+        }
+      }
       continue;
     }
     Error error = blobs[r].error();

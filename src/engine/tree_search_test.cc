@@ -196,5 +196,72 @@ void ReadingTrees::readers_go_on(bool load_by_use) {
 TEST_F(ReadingTrees, GoOnWhileGenerationsChange) { readers_go_on(false); }
 TEST_F(ReadingTrees, GoOnWhileTheirSearchesLoadPlanes) { readers_go_on(true); }
 
+// Tells of bodies before it returns them: of some as they are, of others what is cut, longer, wrong
+// or nothing; and where `fails` is set it returns an error all the same.
+class HintingStore final : public WrappedStore {
+ public:
+  HintingStore(ObjectStore& inner, std::uint64_t seed) : WrappedStore(inner), random_(seed) {}
+
+  std::vector<Result<Blob>> read(std::span<const ReadRequest> requests,
+                                 Deadline deadline) override {
+    std::vector<Result<Blob>> out = inner().read(requests, deadline);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (!requests[i].arrived || !out[i].ok()) continue;
+      Bytes body = out[i]->body;
+      switch (fails ? 4 : random_.below(5)) {
+        case 0:
+          body.resize(random_.below(body.size() + 1));
+          break;
+        case 1:
+          body.resize(body.size() + 100, std::byte{1});
+          break;
+        case 2:
+          if (!body.empty()) body[random_.below(body.size())] ^= std::byte{4};
+          break;
+        case 3:
+          continue;
+        default:
+          break;
+      }
+      requests[i].arrived(body);
+      ++told;
+      if (fails) out[i] = Error{Code::kUnavailable, "cut off after all"};
+    }
+    return out;
+  }
+
+  std::uint64_t told = 0;
+  bool fails = false;
+
+ private:
+  SeededRandom random_;
+};
+
+// What a store tells early is checked as what it returns is, and decides nothing.
+TEST_F(Trees, BodiesThatCameEarlyAreHints) {
+  put(0, 3000);
+  must(index_->compact(false, world_.soon()));
+  HintingStore hinting(world_.counting, 5);
+  const std::unique_ptr<Index> hinted = must(
+      Index::open(world_.environment_on(hinting, world_.ids), world_.options.index, world_.soon()));
+  const std::unique_ptr<Index> plain = world_.open();
+  for (int q = 0; q < 40; ++q) {
+    const SearchRequest ask = request(vector(), 6);
+    const SearchResult expected = must(plain->search(plain->current(), ask, world_.soon()));
+    const SearchResult found = must(hinted->search(hinted->current(), ask, world_.soon()));
+    ASSERT_EQ(found.hits.size(), expected.hits.size());
+    for (std::size_t i = 0; i < found.hits.size(); ++i) {
+      EXPECT_EQ(found.hits[i].object.row.key, expected.hits[i].object.row.key);
+      EXPECT_EQ(found.hits[i].distance, expected.hits[i].distance);
+    }
+  }
+  EXPECT_GT(hinting.told, 20U);
+  const std::unique_ptr<Index> failing = must(
+      Index::open(world_.environment_on(hinting, world_.ids), world_.options.index, world_.soon()));
+  hinting.fails = true;
+  EXPECT_EQ(failing->search(failing->current(), request(vector(), 6), world_.soon()).code(),
+            Code::kUnavailable);
+}
+
 }  // namespace
 }  // namespace kedge

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -44,6 +45,9 @@ struct HttpRequest {
   // May be sent once more on another connection when no byte came for longer than most answers
   // take; the first whole answer counts. For reads.
   bool may_hedge = false;
+  // Told of the body of a 2xx answer once it has come, while others of the call are on their way:
+  // in the caller's thread, before send() returns.
+  std::function<void(ByteView body)> arrived = {};
 };
 
 struct HttpResponse {

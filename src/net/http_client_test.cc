@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <set>
+#include <thread>
 
 #include "net/net_testing.h"
 #include "net/scripted_server.h"
@@ -74,6 +75,37 @@ TEST(HttpClient, SendsWhatIsGivenAndNothingElse) {
   }
   EXPECT_EQ(client->counts().connections, 1U) << "a kept connection serves all";
   EXPECT_EQ(client->counts().bytes_out, 3U + 4U + 1U);
+}
+
+// The last answer comes only after the first was shown.
+TEST(HttpClient, ShowsWhatHasComeWhileTheRestIsOnItsWay) {
+  Event shown;
+  ScriptedServer server(answering([&](const SeenRequest& request) {
+    if (request.head.starts_with("GET /last")) shown.wait();
+    if (request.head.starts_with("GET /refused")) return answer_of("no", "404 Not Found");
+    return answer_of(request.head.starts_with("GET /last") ? "last" : "first");
+  }));
+  const auto client = new_client();
+  const std::thread::id caller = std::this_thread::get_id();
+  std::vector<std::string> told;
+  std::vector<HttpRequest> requests;
+  for (const char* path : {"/first", "/refused", "/last"}) {
+    requests.push_back(patient(server.url(path)));
+    requests.back().arrived = [&](ByteView body) {
+      EXPECT_EQ(std::this_thread::get_id(), caller);
+      told.emplace_back(as_text(body));
+      shown.set();
+    };
+  }
+  requests.push_back(patient(server.url("/unasked")));
+  const auto answers = client->send(requests, soon(std::chrono::seconds(60)), {});
+  shown.set();
+  ASSERT_TRUE(answers[2].ok()) << text_of(answers[2]);
+  EXPECT_EQ(told, (std::vector<std::string>{"first", "last"}));
+  EXPECT_EQ(text_of(answers[0]), "first") << "the answer keeps what was shown";
+  EXPECT_EQ(answers[1]->status, 404);
+  EXPECT_EQ(text_of(answers[2]), "last");
+  EXPECT_EQ(text_of(answers[3]), "first");
 }
 
 // A large body is cut into many writes, and its end must not be taken for the request's.

@@ -102,14 +102,20 @@ void HttpLoop::settle(Exchange& exchange, Result<HttpResponse> result) {
     result->hedged = exchange.hedged;
     result->total = clock_.monotonic() - exchange.began;
   }
-  call.results[exchange.index] = std::move(result);
+  Result<HttpResponse>& kept = call.results[exchange.index];
+  kept = std::move(result);
+  if (kept.ok() && kept->status / 100 == 2 && call.requests[exchange.index].arrived) {
+    const std::lock_guard lock(call.mutex);
+    call.arrived.push_back(exchange.index);
+    call.changed.notify_one();
+  }
   if (++call.settled < call.exchanges.size()) return;
   const auto found = std::ranges::find(calls_, &call, &std::shared_ptr<Call>::get);
   const std::shared_ptr<Call> keep = std::move(*found);
   calls_.erase(found);
   const std::lock_guard lock(call.mutex);
   call.done = true;
-  call.finished.notify_one();
+  call.changed.notify_one();
 }
 
 // Ends all that is left of a call.

@@ -103,12 +103,24 @@ void HttpLoop::run(const std::shared_ptr<Call>& call, const std::stop_token& sto
   }
   {
     const std::stop_callback cancel(stop, [&] { ask_to_cancel(call); });
-    std::unique_lock lock(call->mutex);
-    call->finished.wait(lock, [&] { return call->done; });
+    wait_for(*call);
   }
   const std::lock_guard lock(mutex_);
   --callers_;
   left_.notify_all();
+}
+
+// Shows what comes to who asked for it, until all has.
+void HttpLoop::wait_for(Call& call) {
+  std::unique_lock lock(call.mutex);
+  while (true) {
+    call.changed.wait(lock, [&] { return call.done || !call.arrived.empty(); });
+    if (call.arrived.empty()) return;
+    const std::vector<std::size_t> arrived = std::exchange(call.arrived, {});
+    lock.unlock();
+    for (const std::size_t i : arrived) call.requests[i].arrived(call.results[i]->body);
+    lock.lock();
+  }
 }
 
 bool HttpLoop::hand_in(const std::shared_ptr<Call>& call) {

@@ -73,8 +73,10 @@ struct Call {
   std::size_t settled = 0;
 
   std::mutex mutex;
-  std::condition_variable finished;
-  bool done = false;  // under mutex
+  std::condition_variable changed;
+  // Under mutex.
+  std::vector<std::size_t> arrived;  // of results that the caller wants to look at at once
+  bool done = false;
 };
 
 class HttpLoop {
@@ -96,6 +98,7 @@ class HttpLoop {
  private:
   HttpLoop(const HttpClientOptions& options, Clock& clock, LiveCounts& counts);
   Status open();
+  static void wait_for(Call& call);
   bool hand_in(const std::shared_ptr<Call>& call);
   void ask_to_cancel(const std::shared_ptr<Call>& call);
   void wake();

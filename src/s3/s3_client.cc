@@ -90,6 +90,7 @@ Result<HttpRequest> S3Client::prepare(const S3Call& call, const Credentials* cre
   http.max_body_bytes = call.max_body_bytes;
   http.at_most_once = call.at_most_once;
   http.may_hedge = call.may_hedge;
+  http.arrived = call.arrived;
   if (credentials == nullptr) {
     http.headers = std::move(request.headers);
     return http;

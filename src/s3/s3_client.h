@@ -7,6 +7,7 @@
 // Threads: any method, from any thread.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -31,7 +32,8 @@ struct S3Call {
   std::uint64_t max_body_bytes = 16ULL << 20;
   bool at_most_once = false;
   bool may_hedge = false;
-  bool is_write = false;  // of the kind that stores throttle as writes
+  bool is_write = false;                            // of the kind that stores throttle as writes
+  std::function<void(ByteView body)> arrived = {};  // as HttpRequest's
 };
 
 struct S3Answer {

@@ -109,6 +109,7 @@ Planned S3Store::plan(const ReadRequest& request, std::string method) {
   }
   call.max_body_bytes = ~std::uint64_t{0};
   if (call.method == "GET") {
+    call.arrived = request.arrived;
     call.headers.push_back({"x-amz-checksum-mode", "ENABLED"});
     if (!is_whole(request)) call.headers.push_back({"range", range_header(request)});
     // What can be no tag of an object matches none: then it is read.

@@ -188,6 +188,19 @@ TEST_F(S3StoreTest, TellsWhatWasHedged) {
   }
 }
 
+TEST_F(S3StoreTest, TellsOfBodiesThatHaveCome) {
+  transport_.expect("GET", "/bucket/k", object(200, "whole"));
+  transport_.expect("GET", "/bucket/k", refusal(404, "NoSuchKey"));
+  std::vector<std::string> told;
+  ReadRequest request = part(0, {});
+  request.arrived = [&](ByteView body) { told.emplace_back(as_text(body)); };
+  const std::vector<ReadRequest> both(2, request);
+  const auto blobs = store_->read(both, kNever);
+  EXPECT_EQ(outcome_of(blobs[0]), "ok:whole");
+  EXPECT_EQ(blobs[1].code(), Code::kNotFound);
+  EXPECT_EQ(told, (std::vector<std::string>{"whole"}));
+}
+
 // An empty object satisfies no range at all; the one from 0 is its empty body.
 TEST_F(S3StoreTest, ReadsNothingOfAnEmptyObject) {
   transport_.expect("GET", "/bucket/k", refusal(416, "InvalidRange"));

@@ -79,6 +79,8 @@ class ScriptedTransport final : public HttpTransport {
                        std::string(as_text(request.body)), request.timeouts, request.max_body_bytes,
                        request.at_most_once, request.may_hedge, deadline});
       out.push_back(limited(next(seen_.back()), request.max_body_bytes));
+      if (out.back().ok() && out.back()->status / 100 == 2 && request.arrived)
+        request.arrived(out.back()->body);
     }
     return out;
   }

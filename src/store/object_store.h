@@ -63,6 +63,10 @@ struct ReadRequest {
   std::string version_id;  // "" for the current version
   // Nothing is read while the object has this tag (If-None-Match): see Blob::unchanged.
   std::optional<Tag> unless_match = {};
+  // Told, where it is there and the store knows earlier, of the body once it has come, before the
+  // read returns: in any thread, of several requests one after the other or at once. A hint: what
+  // is returned in the end may be an error, or come a second time.
+  std::function<void(ByteView body)> arrived = {};
 };
 
 struct Blob {
