@@ -143,6 +143,8 @@ Status Rebuild::place_rows() {
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     if (inputs_[i]->directory().rows == 0) continue;
     KEDGE_TRY(copies(i) ? place_listed(i) : place_scanned(i));
+    // What one thread lets go of the allocator keeps for it, while the other asks for more.
+    trim();
   }
   if (places_.size() != expected)
     return {Code::kCorrupt,
