@@ -16,7 +16,7 @@ from dev.setup import test_python
 TEST_LIMIT_SECONDS = 900  # for one test program: a hang ends with a message, not with the machine's patience
 
 # Programs that each stage of `test` runs besides everything under the dev preset.
-TSAN_PROGRAMS = ["base_test", "net_test", "store_test", "commit_test", "engine_test", "sim_tests", "emulator_test"]
+TSAN_PROGRAMS = ["base_test", "net_test", "store_test", "commit_test", "engine_test", "ingest_test", "sim_tests", "emulator_test"]
 RELEASE_PROGRAMS = ["simd_test", "engine_test", "embed_test"]
 SIMD_PROGRAMS = ["simd_test", "engine_test"]
 NOT_AGAIN = "--gtest_filter=-EveryCall.*"  # loops over store calls: one thread, no kernel of interest
