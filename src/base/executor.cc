@@ -89,7 +89,7 @@ class ThreadPool final : public Executor {
  private:
   // Shows the loop to the others and takes part; others may still be at it.
   std::shared_ptr<Loop> begin(std::size_t count, const std::function<void(std::size_t)>& body) {
-    const auto loop = std::make_shared<Loop>();
+    auto loop = std::make_shared<Loop>();
     loop->body = &body;
     loop->count = count;
     const bool shared = count > 1 && !threads_.empty();
