@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <latch>
 #include <thread>
 
@@ -9,6 +13,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "base/strings.h"
 
@@ -100,6 +105,62 @@ TEST(Executor, RunsEveryIndexOnceAlsoWhenNested) {
     for (std::size_t i = 0; i < seen.size(); ++i)
       ASSERT_EQ(seen[i].load(), 1) << i << ", " << threads;
   }
+}
+
+TEST(Id128, SortsAsItsDigits) {
+  SeededRandom random(19);
+  for (int i = 0; i < 2000; ++i) {
+    const Id128 a = Id128::random(random);
+    Id128 b = a;
+    // They differ in one byte or more, the first of them anywhere.
+    for (std::uint64_t at = random.below(16); at < 16; ++at)
+      b.bytes[at] = static_cast<std::byte>(random.below(256));
+    EXPECT_EQ(a < b, a.hex() < b.hex()) << a.hex() << " " << b.hex();
+    EXPECT_EQ(a == b, a.hex() == b.hex());
+    EXPECT_FALSE(a < a);
+  }
+}
+
+// Which flags the kernel keeps of the mapping at an address: of /proc/self/smaps.
+std::string flags_of(const std::byte* at) {
+  std::ifstream maps("/proc/self/smaps");
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long begin = 0;
+    unsigned long long end = 0;
+    if (std::sscanf(line.c_str(), "%llx-%llx ", &begin, &end) == 2) {
+      const auto address = reinterpret_cast<std::uintptr_t>(at);
+      here = begin <= address && address < end;
+    } else if (here && line.starts_with("VmFlags:")) {
+      return line + " ";
+    }
+  }
+  return "";
+}
+
+// A mapping is not split for what has no huge page whole in it: there may be only so many of them.
+TEST(Memory, HugePagesAreAskedForWholeOnesAlone) {
+  constexpr std::size_t kBytes = 4 * kHugePageBytes;
+  void* const mapped =
+      ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  auto* const first = static_cast<std::byte*>(mapped);
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(first) % kHugePageBytes;
+  std::byte* const whole = first + (past == 0 ? 0 : kHugePageBytes - past);
+  if (flags_of(first).empty()) {
+    ::munmap(mapped, kBytes);
+    GTEST_SKIP() << "SKIPPED: this system has no /proc/self/smaps with flags";
+  }
+  prefer_huge_pages(whole + 4096, kHugePageBytes);
+  for (const std::size_t at : {std::size_t{4096}, kHugePageBytes})
+    EXPECT_EQ(flags_of(whole + at).find(" hg "), std::string::npos) << "no whole one; " << at;
+  if (std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) {
+    prefer_huge_pages(whole + 1, 2 * kHugePageBytes);
+    EXPECT_EQ(flags_of(whole).find(" hg "), std::string::npos);
+    EXPECT_NE(flags_of(whole + kHugePageBytes).find(" hg "), std::string::npos);
+    EXPECT_EQ(flags_of(whole + 2 * kHugePageBytes).find(" hg "), std::string::npos);
+  }
+  ::munmap(mapped, kBytes);
 }
 
 TEST(Executor, RunsBothInOrderOrAtOnce) {

@@ -1,7 +1,6 @@
 #include "base/memory.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -18,10 +17,9 @@ void release_free_memory() {
 }
 
 void prefer_huge_pages(std::byte* begin, std::size_t size) {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto at = reinterpret_cast<std::uintptr_t>(begin);
-  const std::uintptr_t first = (at + page - 1) / page * page;
-  const std::uintptr_t last = (at + size) / page * page;
+  const std::uintptr_t first = (at + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  const std::uintptr_t last = (at + size) / kHugePageBytes * kHugePageBytes;
   // What it cannot have it does not get: no error is of interest.
   if (first < last) (void)::madvise(begin + (first - at), last - first, MADV_HUGEPAGE);
 }

@@ -5,14 +5,9 @@
 #include "base/memory.h"
 
 namespace kedge {
-namespace {
-
-constexpr std::uint64_t kHugePage = 2ULL << 20;
-
-}  // namespace
 
 PlaneImage::PlaneImage(Extent extent) : extent_(extent) {
-  mapped_bytes_ = (extent.size + kHugePage - 1) / kHugePage * kHugePage;
+  mapped_bytes_ = (extent.size + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
   void* at =
       ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   KEDGE_CHECK(at != MAP_FAILED);
