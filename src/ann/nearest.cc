@@ -167,12 +167,11 @@ void nearest_block(const typename Sides::Value* rows, std::size_t count, const S
 
 template <typename Sides>
 void nearest_of(const Sides& sides, const Rows& rows, std::uint32_t* labels, Executor& executor) {
-  executor.parallel_for((rows.count + kTaskRows - 1) / kTaskRows, [&](std::size_t task) {
+  parallel_ranges(executor, rows.count, kTaskRows, [&](std::size_t first, std::size_t end) {
     typename Sides::Reader reader(sides, rows);
     AlignedArray<float> products(kRowBlock * std::min(kCentroidBlock, sides.count()));
     AlignedArray<typename Sides::Value> scratch(reader.in_place() ? 0 : kRowBlock * rows.padded);
-    const std::size_t end = std::min(rows.count, (task + 1) * kTaskRows);
-    for (std::size_t begin = task * kTaskRows; begin < end; begin += kRowBlock) {
+    for (std::size_t begin = first; begin < end; begin += kRowBlock) {
       const std::size_t block = std::min(kRowBlock, end - begin);
       nearest_block(reader.block(begin, block, scratch.data()), block, sides, products.data(),
                     labels + begin);
@@ -265,10 +264,8 @@ template <typename Sides>
 void nearest_in_groups_of(const Sides& leaves, const Sides& parents, const Rows& rows,
                           const Groups& groups, std::size_t beam, std::uint32_t* labels,
                           Executor& executor) {
-  executor.parallel_for((rows.count + kBeamRows - 1) / kBeamRows, [&](std::size_t task) {
-    const std::size_t begin = task * kBeamRows;
-    const std::size_t count = std::min(kBeamRows, rows.count - begin);
-    Beam<Sides>(rows.part(begin, count), leaves, parents, groups, beam).run(labels + begin);
+  parallel_ranges(executor, rows.count, kBeamRows, [&](std::size_t begin, std::size_t end) {
+    Beam<Sides>(rows.part(begin, end - begin), leaves, parents, groups, beam).run(labels + begin);
   });
 }
 

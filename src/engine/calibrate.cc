@@ -60,12 +60,10 @@ void Calibration::add(const Tree& tree, const float* rows, const std::uint32_t* 
   const bool dot_metric = metric_ == Metric::kDot;
   const float factor = dot_metric ? -1 : -2;
   const std::vector<float> base = dot_metric ? std::vector<float>(count_) : norms_;
-  const std::size_t tasks = (count + kRowsPerTask - 1) / kRowsPerTask;
-  std::vector<Nearest> found(tasks);
-  executor.parallel_for(tasks, [&](std::size_t t) {
-    const std::size_t begin = t * kRowsPerTask;
-    const std::size_t size = std::min(kRowsPerTask, count - begin);
-    Nearest& mine = found[t];
+  std::vector<Nearest> found((count + kRowsPerTask - 1) / kRowsPerTask);
+  parallel_ranges(executor, count, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+    const std::size_t size = end - begin;
+    Nearest& mine = found[begin / kRowsPerTask];
     mine.heaps.resize(count_);
     mine.limits = nearest_.limits;
     std::vector<float> dots(size * count_);

@@ -336,10 +336,8 @@ void PageReader::fetch(const Head& head, std::span<const PageWant> wants,
     }
     for (const std::size_t i : range.wants) out[i] = error;
   }
-  const std::size_t tasks = (pages.size() + kPagesPerTask - 1) / kPagesPerTask;
-  executor_.parallel_for(tasks, [&](std::size_t task) {
-    const std::size_t end = std::min(pages.size(), (task + 1) * kPagesPerTask);
-    for (std::size_t p = task * kPagesPerTask; p < end; ++p) {
+  parallel_ranges(executor_, pages.size(), kPagesPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t p = begin; p < end; ++p) {
       const auto [r, i] = pages[p];
       out[i] = enter(wants[i], blobs[r]->body, ranges[r].begin);
     }

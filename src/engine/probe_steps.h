@@ -97,10 +97,8 @@ class Probe {
 
   // All planes of codes and refine rows that it needs are whole in memory.
   [[nodiscard]] bool in_memory() const {
-    return std::all_of(segments_.begin(), segments_.end(), [](const ScanSegment& s) {
-      return s.segment->file()->image(Plane::kCodes) != nullptr &&
-             s.segment->file()->image(Plane::kRefine) != nullptr;
-    });
+    return std::all_of(segments_.begin(), segments_.end(),
+                       [](const ScanSegment& s) { return s.segment->file()->codes_in_memory(); });
   }
 
   // The lists, those that are nearest first.

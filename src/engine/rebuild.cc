@@ -140,11 +140,10 @@ Status Rebuild::place_rows() {
   std::size_t expected = 0;
   for (const Object& object : objects_) expected += object.chunks;
   places_.reserve(expected);
+  Window windows[2];
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     if (inputs_[i]->directory().rows == 0) continue;
-    KEDGE_TRY(copies(i) ? place_listed(i) : place_scanned(i));
-    // What one thread lets go of the allocator keeps for it, while the other asks for more.
-    trim();
+    KEDGE_TRY(copies(i) ? place_listed(i) : place_scanned(i, windows));
   }
   if (places_.size() != expected)
     return {Code::kCorrupt,
@@ -185,9 +184,8 @@ Status Rebuild::place_listed(std::size_t input) {
 
 // Another tree or none: the vectors say where each row belongs, and stay in scratch for when their
 // list is written.
-Status Rebuild::place_scanned(std::size_t input) {
+Status Rebuild::place_scanned(std::size_t input, std::span<Window, 2> windows) {
   scratch_at_[input] = scratch_.size();
-  Window windows[2];
   Window* window = &windows[0];
   Window* other = &windows[1];
   KEDGE_TRY(read_window(input, 0, *window));
@@ -205,7 +203,9 @@ Status Rebuild::place_scanned(std::size_t input) {
     tell(window->end - window->begin);
     std::swap(window, other);
   }
-  return scratch_.write(scratch_.size(), other->kept);
+  KEDGE_TRY(scratch_.write(scratch_.size(), other->kept));
+  other->kept.clear();
+  return {};
 }
 
 // Empty at the input's end.

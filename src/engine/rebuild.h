@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,9 +71,8 @@ class Rebuild {
     std::uint64_t begin = 0;
   };
   static constexpr std::size_t kRowsPerTask = 256;
-  static constexpr std::size_t kRowsPerSum = 4096;
-  // Rows [begin, end) of an input. There are two, one for the even parts and one for the odd, whose
-  // memory is used again: what comes and goes in large pieces the process holds twice.
+  // Rows [begin, end) of an input. There are two for all inputs, since what comes and goes in large
+  // pieces the process holds twice.
   struct Window {
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
@@ -90,7 +90,7 @@ class Rebuild {
   Status check_order(const RowCursor::Row& row);
   Status place_rows();
   Status place_listed(std::size_t input);
-  Status place_scanned(std::size_t input);
+  Status place_scanned(std::size_t input, std::span<Window, 2> windows);
   Status read_window(std::size_t input, std::uint32_t begin, Window& window);
   void place_window(std::size_t input, Window& window);
   void sort_places();

@@ -193,22 +193,19 @@ Status Rebuild::load_row(const Place& place, std::byte* kept, CodedRow& row) con
   return {};
 }
 
-// Of a segment of one list: the mean of its rows, all of which are in scratch. Parts have one size
-// and are added in order: the sum does not depend on the threads.
+// Of a segment of one list: the mean of its rows, all of which are in scratch.
 Status Rebuild::find_centroid() {
-  std::vector<RowSum> parts((places_.size() + kRowsPerSum - 1) / kRowsPerSum, RowSum(space_));
-  KEDGE_TRY(try_ranges(index_.environment().executor, places_.size(), kRowsPerSum,
-                       [&](std::size_t begin, std::size_t end) -> Status {
-                         Bytes kept(scratch_stride());
-                         CodedRow row;
-                         for (std::size_t i = begin; i < end; ++i) {
-                           KEDGE_TRY(load_row(places_[i], kept.data(), row));
-                           parts[begin / kRowsPerSum].add(row.values);
-                         }
-                         return {};
-                       }));
-  for (std::size_t part = 1; part < parts.size(); ++part) parts.front().add(parts[part]);
-  centroid_ = parts.front().centroid(*rotation_);
+  centroid_ =
+      KEDGE_TRY(mean_centroid(space_, *rotation_, places_.size(), index_.environment().executor,
+                              [&](std::size_t begin, std::size_t end, RowSum& sum) -> Status {
+                                Bytes kept(scratch_stride());
+                                CodedRow row;
+                                for (std::size_t i = begin; i < end; ++i) {
+                                  KEDGE_TRY(load_row(places_[i], kept.data(), row));
+                                  sum.add(row.values);
+                                }
+                                return {};
+                              }));
   return {};
 }
 

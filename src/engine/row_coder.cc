@@ -41,25 +41,28 @@ void RowRotation::apply(const std::uint16_t* values, float* out) {
   rotation_->apply(floats_.of(values).data(), out);
 }
 
-// ---- RowSum
-
-RowSum::RowSum(const Space& space) : floats_(space), sums_(space.dimension) {}
+// ---- the mean
 
 void RowSum::add(const std::uint16_t* values) {
   const std::span<const float> floats = floats_.of(values);
-  for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += double{floats[i]};
-  ++count_;
+  for (std::size_t i = 0; i < values_.size(); ++i) values_[i] += double{floats[i]};
 }
 
-void RowSum::add(const RowSum& other) {
-  for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += other.sums_[i];
-  count_ += other.count_;
-}
-
-std::vector<std::uint16_t> RowSum::centroid(const Rotation& rotation) const {
-  std::vector<float> mean(sums_.size());
-  for (std::size_t i = 0; i < mean.size(); ++i)
-    mean[i] = static_cast<float>(sums_[i] / static_cast<double>(count_));
+// Rotations are linear: it is the mean that is rotated, once, not every row. Parts have one size
+// and are added in order, so that the sum does not depend on the threads.
+Result<std::vector<std::uint16_t>> mean_centroid(
+    const Space& space, const Rotation& rotation, std::size_t count, Executor& executor,
+    const std::function<Status(std::size_t begin, std::size_t end, RowSum& sum)>& add) {
+  std::vector<RowSum> parts((count + kRowsPerSum - 1) / kRowsPerSum, RowSum(space));
+  KEDGE_TRY(try_ranges(executor, count, kRowsPerSum, [&](std::size_t begin, std::size_t end) {
+    return add(begin, end, parts[begin / kRowsPerSum]);
+  }));
+  std::vector<float> mean(space.dimension);
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    double sum = 0;
+    for (const RowSum& part : parts) sum += part.values()[i];
+    mean[i] = static_cast<float>(sum / static_cast<double>(count));
+  }
   std::vector<float> rotated(rotation.padded());
   rotation.apply(mean.data(), rotated.data());
   for (float& value : rotated) value = std::clamp(value, -kLargestCentroid, kLargestCentroid);
@@ -74,14 +77,13 @@ SpaceCoder::SpaceCoder(const Space& space, std::shared_ptr<const Rotation> rotat
                        Executor& executor)
     : space_(space), rotation_(std::move(rotation)), executor_(executor) {}
 
-// Parts have one size and are added in order: the sum does not depend on the threads.
 std::vector<std::uint16_t> SpaceCoder::centroid(std::span<const std::uint16_t* const> rows) {
-  std::vector<RowSum> parts((rows.size() + kRowsPerSum - 1) / kRowsPerSum, RowSum(space_));
-  parallel_ranges(executor_, rows.size(), kRowsPerSum, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) parts[begin / kRowsPerSum].add(rows[i]);
-  });
-  for (std::size_t part = 1; part < parts.size(); ++part) parts.front().add(parts[part]);
-  return parts.front().centroid(*rotation_);
+  // Rows in memory fail in nothing.
+  return *mean_centroid(space_, *rotation_, rows.size(), executor_,
+                        [&](std::size_t begin, std::size_t end, RowSum& sum) -> Status {
+                          for (std::size_t i = begin; i < end; ++i) sum.add(rows[i]);
+                          return {};
+                        });
 }
 
 void SpaceCoder::encode(const std::uint16_t* centroid, std::span<CodedRow> rows) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -43,21 +44,24 @@ class RowRotation {
   RowFloats floats_;
 };
 
-// The sum of rows. Rotations are linear: it is the sum that is rotated, once, not every row.
-// Threads: one at a time.
+// The sum of rows. Threads: one at a time.
 class RowSum {
  public:
-  explicit RowSum(const Space& space);
+  explicit RowSum(const Space& space) : floats_(space), values_(space.dimension) {}
   void add(const std::uint16_t* values);
-  void add(const RowSum& other);
-  // The mean, rotated, as a centroid is stored: `padded` halves, finite. Precondition: of rows.
-  [[nodiscard]] std::vector<std::uint16_t> centroid(const Rotation& rotation) const;
+
+  [[nodiscard]] std::span<const double> values() const { return values_; }
 
  private:
   RowFloats floats_;
-  std::vector<double> sums_;
-  std::size_t count_ = 0;
+  std::vector<double> values_;
 };
+
+// The mean of `count` rows, rotated, as a centroid is stored: `padded` halves, finite. `add` adds
+// rows [begin, end) to the sum, on any thread; its first error is the result. Precondition: a row.
+Result<std::vector<std::uint16_t>> mean_centroid(
+    const Space& space, const Rotation& rotation, std::size_t count, Executor& executor,
+    const std::function<Status(std::size_t begin, std::size_t end, RowSum& sum)>& add);
 
 // Threads: one, which uses the executor.
 class SpaceCoder final : public RowCoder {

@@ -16,8 +16,7 @@ bool all_in_memory(const Snapshot& snapshot) {
   return std::all_of(snapshot.segments().begin(), snapshot.segments().end(),
                      [](const SegmentPtr& segment) {
                        return segment->damage() || segment->directory().rows == 0 ||
-                              (segment->file()->image(Plane::kCodes) != nullptr &&
-                               segment->file()->image(Plane::kRefine) != nullptr);
+                              segment->file()->codes_in_memory();
                      });
 }
 

@@ -32,6 +32,10 @@ struct SegmentFile {
   [[nodiscard]] const PlaneImage* image(Plane plane) const {
     return images[static_cast<std::size_t>(plane)].load(std::memory_order_acquire);
   }
+  // Whether searches by codes find all that they read there.
+  [[nodiscard]] bool codes_in_memory() const {
+    return image(Plane::kCodes) != nullptr && image(Plane::kRefine) != nullptr;
+  }
   // Takes the image unless there is one.
   void keep_image(Plane plane, std::unique_ptr<PlaneImage> image) const;
 
