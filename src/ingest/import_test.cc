@@ -12,13 +12,15 @@
 namespace kedge {
 namespace {
 
-// Records as they are given, in memory.
+// Records as they are given, in memory; behind them the end, or what cannot be read.
 class Records final : public VectorInput {
  public:
-  explicit Records(std::vector<VectorRecord> records) : records_(std::move(records)) {}
+  explicit Records(std::vector<VectorRecord> records, bool ends = true)
+      : records_(std::move(records)), ends_(ends) {}
   [[nodiscard]] std::uint32_t dimension() const override { return 4; }
   [[nodiscard]] std::optional<std::uint64_t> count() const override { return records_.size(); }
   Result<bool> next(VectorRecord& record) override {
+    if (at_ == records_.size() && !ends_) return {Code::kInvalid, "row 3 is no record"};
     if (at_ == records_.size()) return false;
     record = records_[at_++];
     return true;
@@ -26,10 +28,10 @@ class Records final : public VectorInput {
   Result<std::vector<float>> sample(std::size_t, std::uint64_t) override {
     return {Code::kUnsupported, "not of this input"};
   }
-  [[nodiscard]] std::size_t read() const { return at_; }
 
  private:
   std::vector<VectorRecord> records_;
+  bool ends_;
   std::size_t at_ = 0;
 };
 
@@ -98,6 +100,17 @@ TEST_P(ImportTest, WhatIsBeforeABadRecordStays) {
   EXPECT_EQ(vector_of("a"), (std::vector<float>{1, 0, 0, 0}));
   EXPECT_EQ(vector_of("b"), (std::vector<float>{0, 1, 0, 0}));
   EXPECT_EQ(vector_of("never"), std::nullopt);
+}
+
+TEST_P(ImportTest, WhatIsBeforeARowThatCannotBeReadStays) {
+  options_.batch = 2;
+  Records input({record("a", {1, 0, 0, 0}), record("b", {0, 1, 0, 0}), record("c", {0, 0, 1, 0})},
+                false);
+  const auto report = import(input);
+  EXPECT_EQ(report.code(), Code::kInvalid);
+  EXPECT_EQ(report.error().message, "row 3 is no record");
+  EXPECT_EQ(told_, (std::vector<std::uint64_t>{2, 3}));
+  EXPECT_EQ(vector_of("c"), (std::vector<float>{0, 0, 1, 0}));
 }
 
 // What was made ready after it must not be committed.

@@ -98,7 +98,7 @@ TEST(HttpClient, ShowsWhatHasComeWhileTheRestIsOnItsWay) {
     };
   }
   requests.push_back(patient(server.url("/unasked")));
-  const auto answers = client->send(requests, soon(std::chrono::seconds(60)), {});
+  const auto answers = client->send(requests, soon(std::chrono::seconds(20)), {});
   shown.set();
   ASSERT_TRUE(answers[2].ok()) << text_of(answers[2]);
   EXPECT_EQ(told, (std::vector<std::string>{"first", "last"}));
