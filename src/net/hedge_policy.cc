@@ -33,12 +33,16 @@ std::optional<Duration> HedgePolicy::wait(std::string_view host) {
   if (one.computed == 0 || one.count - one.computed >= kRefresh) {
     const std::size_t size = std::min<std::uint64_t>(one.count, kWindow);
     std::array<Duration, kWindow> sorted = one.samples;
-    const auto rank = sorted.begin() + static_cast<std::ptrdiff_t>((size * 95 + 99) / 100 - 1);
-    std::nth_element(sorted.begin(), rank, sorted.begin() + static_cast<std::ptrdiff_t>(size));
-    one.p95 = *rank;
+    const auto percentile = [&](std::size_t percent) {
+      const auto rank =
+          sorted.begin() + static_cast<std::ptrdiff_t>((size * percent + 99) / 100 - 1);
+      std::nth_element(sorted.begin(), rank, sorted.begin() + static_cast<std::ptrdiff_t>(size));
+      return *rank;
+    };
+    one.wait = std::max(percentile(95), 2 * percentile(50));
     one.computed = one.count;
   }
-  return std::max(one.p95, floor_);
+  return std::max(one.wait, floor_);
 }
 
 void HedgePolicy::began() { saved_ = std::min(saved_ + a_read_, kMaxSaved * kCopy); }

@@ -1,6 +1,8 @@
 // When a read is sent a second time: after the 95th percentile of what its host's latest answers
-// took to their first byte, while second copies stay a small part of all reads. Without a budget a
-// store that slows down as a whole would be sent everything twice, just then.
+// took to their first byte, and twice their median, since a copy takes that long itself: of a host
+// that always takes as long, what is a little late is there before its copy. Second copies stay a
+// small part of all reads. Without a budget a store that slows down as a whole would be sent
+// everything twice, just then.
 //
 // Threads: one.
 #pragma once
@@ -46,8 +48,8 @@ class HedgePolicy {
   struct Host {
     std::array<Duration, kWindow> samples{};
     std::uint64_t count = 0;     // ever; the ring's next is count % kWindow
-    std::uint64_t computed = 0;  // count when p95 was
-    Duration p95{0};
+    std::uint64_t computed = 0;  // count when wait was
+    Duration wait{0};
   };
 
   const std::uint64_t a_read_;  // what a read saves, in millionths of a copy

@@ -8,9 +8,8 @@
 
 namespace kedge {
 
-// Starts what there are connections for, the calls in turn. Whether any was started.
+// Starts the next for which there is a connection, the calls in turn. Whether one was started.
 bool HttpLoop::start_waiting() {
-  bool any = false;
   while (!waiting_.empty() && running_.size() < options_.max_connections) {
     if (next_turn_ >= waiting_.size()) next_turn_ = 0;
     Call& call = *waiting_[next_turn_];
@@ -19,9 +18,9 @@ bool HttpLoop::start_waiting() {
       waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(next_turn_));
     else
       ++next_turn_;
-    any |= start(exchange);
+    if (start(exchange)) return true;
   }
-  return any;
+  return false;
 }
 
 bool HttpLoop::start(Exchange& exchange) {

@@ -212,6 +212,7 @@ void HttpLoop::step(std::span<const epoll_event> events) {
   run_curl_timers();
   collect_ended();
   if (clock_.monotonic() >= environment_.next_timer) run_timers();
+  // Each is sent as soon as it is started: the first of many does not wait for the rest.
   while (start_waiting()) {
     run_curl_timers();
     collect_ended();
