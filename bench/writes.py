@@ -42,7 +42,7 @@ def records(path, first, count, chance):
 def imported(server, environment, file, *options):
     """One `kedge import`: CPU seconds of the process, requests by operation, bytes written."""
     before, sent = requests(server), sum(one["bytes_in"] for one in server.counts().values())
-    _, ran = kedge(["import", file, "--index", f"s3://{BUCKET}/index", *options], environment)
+    _, ran = kedge(["import", file, "--index", f"s3://{BUCKET}/index", *options], environment, server)
     return {"seconds": round(ran.seconds, 3), "cpu_seconds": round(ran.cpu_seconds, 3), "others": ran.others,
             "requests": requests_since(server, before),
             "bytes_written": sum(one["bytes_in"] for one in server.counts().values()) - sent}

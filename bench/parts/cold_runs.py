@@ -49,7 +49,7 @@ class Kedge:
         file = cold_files.write_vector(self.scratch / "question.fvecs", self.questions[number % len(self.questions)])
         before = requests(self.server)
         result, ran = kedge(["search", "--vector", file, "-k", K, "--recall", recall, "--all", "--snippets", "none",
-                             "--index", self.index], self.environment)
+                             "--index", self.index], self.environment, self.server)
         return result, requests_since(self.server, before), ran.others
 
     def numbers(self, result):

@@ -52,9 +52,18 @@ def cpu_seconds_of_children():
     return used.ru_utime + used.ru_stime
 
 
-def run(arguments, environment, stdin=None):
-    """Runs a program to its end; ends the benchmark if it fails."""
-    busy, used, began = busy_seconds(), cpu_seconds_of_children(), time.monotonic()
+def cpu_seconds_of(process):
+    """Of a process that runs; of none 0."""
+    if process is None:
+        return 0.0
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run(arguments, environment, stdin=None, server=None):
+    """Runs a program to its end; ends the benchmark if it fails. `server`: the process of a server of ours that it uses, which is none
+    of the others."""
+    busy, used, began = busy_seconds(), cpu_seconds_of_children() + cpu_seconds_of(server), time.monotonic()
     reader, writer = os.pipe()
     process = subprocess.Popen([sys.executable, "-I", "-S", str(LAUNCH), str(writer), *map(str, arguments)], stdin=stdin,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, pass_fds=[writer])
@@ -66,7 +75,7 @@ def run(arguments, environment, stdin=None):
         sys.exit(f"bench: {' '.join(map(str, arguments))} ended with {process.returncode}: "
                  f"{errors.decode(errors='replace')[-2000:]}")
     cost = json.loads(said)
-    ours = cpu_seconds_of_children() - used
+    ours = cpu_seconds_of_children() + cpu_seconds_of(server) - used
     others = max(0.0, busy_seconds() - busy - ours) / (time.monotonic() - began)
     return Ran(output.decode(), cost["seconds"], cost["mebibytes"], round(others, 2), cost["cpu_seconds"])
 

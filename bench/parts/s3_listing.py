@@ -23,7 +23,7 @@ def measure(environment, keys):
                     client.put_object(Bucket=BUCKET, Key=key, Body=f"object {number} of the bucket has changed\n".encode())
             say(f"bench: {name}")
             before = requests(server)
-            result, ran = kedge(sync, environment)
+            result, ran = kedge(sync, environment, server)
             counts = result["sources"][0]
             out[name] = {"seconds": round(ran.seconds, 2), "peak_mib": round(ran.mebibytes), "listed": counts["listed"],
                          "read": counts["objects_read"], "requests": requests_since(server, before), "others": ran.others}

@@ -35,9 +35,9 @@ def upload(server, bucket, prefix, folder):
     return len(files)
 
 
-def kedge(arguments, environment):
+def kedge(arguments, environment, server=None):
     """A kedge that prints JSON: what it printed, and what it cost."""
-    ran = run([KEDGE, *arguments, "--json", "--quiet"], environment)
+    ran = run([KEDGE, *arguments, "--json", "--quiet"], environment, server=server and server.process)
     return json.loads(ran.output), ran
 
 

@@ -151,7 +151,7 @@ class Emulator(Server):
         if not EMULATOR.exists():
             raise Unavailable(f"there is no {EMULATOR.name} beside kedge: run ./dev build")
         self.program = server.Emulator(*flags, access_key=self.access_key, secret_key=self.secret_key)
-        self.endpoint = self.program.endpoint
+        self.process, self.endpoint = self.program.process, self.program.endpoint
         self.counts, self.records, self.change = self.program.counts, self.program.records, self.program.set
 
     def stop(self):
