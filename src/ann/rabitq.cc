@@ -71,16 +71,25 @@ RowEncoder::Code RowEncoder::full_code(const float* centroid, double norm2, Enco
   const double deviation = std::sqrt(norm2 / padded_);
   Code best = {};
   double best_cosine2 = -1;
-  for (const float step : kSteps) {
+  const auto is_better = [&](std::size_t step) {
     float product = 0;
     float code_norm2 = 0;
-    simd_.quantize(residual_.data(), padded_, finite(1 / (step * deviation)), magnitudes_.data(),
-                   &product, &code_norm2);
+    simd_.quantize(residual_.data(), padded_, finite(1 / (kSteps[step] * deviation)),
+                   magnitudes_.data(), &product, &code_norm2);
     const double cosine2 = double{product} * product / code_norm2;
-    if (cosine2 <= best_cosine2) continue;
+    if (cosine2 <= best_cosine2) return false;
     best_cosine2 = cosine2;
     best = {.product = product, .norm2 = code_norm2, .centre = 0};
     std::swap(magnitudes_, best_magnitudes_);
+    return true;
+  };
+  // From the middle to the side on which it gets better, for as long as it does.
+  constexpr std::size_t kMiddle = std::size(kSteps) / 2;
+  is_better(kMiddle - 1);
+  if (is_better(kMiddle)) {
+    for (std::size_t step = kMiddle + 1; step < std::size(kSteps) && is_better(step);) ++step;
+  } else {
+    for (std::size_t step = kMiddle - 1; step > 0 && is_better(step - 1);) --step;
   }
   const std::uint8_t* magnitudes = best_magnitudes_.data();
   const std::uint8_t* signs = signs_.data();
