@@ -46,6 +46,9 @@ BROKEN = [
     ("examples", "docs/format.md", "```hex a.bin\nmagic\n```\n", "is not an offset"),
     ("examples", "docs/format.md", "```hex b.bin\n```\n", "no golden file 'b.bin'"),
     ("examples", "docs/format.md", "nothing\n", "shows nothing of it"),
+    ("failures", "docs/failures.md", "It fails: `Store.Loses`.\n", "failures.md:1: names Store.Loses"),
+    ("failures", "docs/failures.md", "It fails: `test_x.py::test_y`.\n", "names test_x.py::test_y"),
+    ("failures", "docs/failures.md", "It fails: *m* and *n_of*.\n", "names n_of"),
     ("mutants", "src/store/b.cc", "int rule() { return 3; }\n", "matches 0 times"),
     ("mutants", "src/store/b.cc", "int rule() { return 1; }\nint same() { return 1; }\n", "matches 2 times"),
     ("mutants", "tools/mutants.toml", '[[mutant]]\nname = "m"\n', "missing or unknown fields"),
@@ -74,7 +77,7 @@ def check(repository, name):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["layers", "links", "text", "format", "mutants", "examples"])
+@pytest.mark.parametrize("name", ["layers", "links", "text", "format", "mutants", "examples", "failures"])
 def test_a_good_repository_passes(repository, name):
     assert check(repository, name) == (0, "")
 

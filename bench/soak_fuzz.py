@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Every fuzzer (fuzz/*_fuzz.cc, libFuzzer with ASan and UBSan), those that had the least time first.
+
+    ./dev soak fuzz [--minutes N] [--slice SECONDS] [--jobs N] [--afresh] [--json FILE]
+
+A target runs for --slice seconds (60) at a time; seconds and inputs of all runs are kept. New inputs stay in build/fuzz/corpus. A finding
+is printed with the command that repeats it, and the exit code is 1.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from parts.process import say
+from parts.soak import Record, add_options, tell
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def fuzz(target, seconds):
+    """(inputs tried, "" or what was found)."""
+    done = subprocess.run([sys.executable, ROOT / "dev", "fuzz", target, "--seconds", str(seconds)], capture_output=True, text=True,
+                          check=False)
+    output = done.stdout + done.stderr
+    inputs = re.search(r"stat::number_of_executed_units:\s*(\d+)", output)
+    return int(inputs[1]) if inputs else 0, "" if done.returncode == 0 else output[-6000:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    add_options(parser, 300)
+    parser.add_argument("--slice", type=int, default=60, metavar="SECONDS")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at once (default: one a core)")
+    arguments = parser.parse_args()
+    targets = sorted(path.stem.removesuffix("_fuzz") for path in (ROOT / "fuzz").glob("*_fuzz.cc"))
+    subprocess.run([sys.executable, ROOT / "dev", "build", "--preset", "fuzz"], check=True)
+    record = Record("fuzz", arguments.afresh)
+    spent = record.state.setdefault("seconds", {})
+    end, found = time.monotonic() + arguments.minutes * 60, {}
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        while time.monotonic() < end and not found:
+            chosen = sorted(targets, key=lambda target: (spent.get(target, 0), target))[:arguments.jobs]
+            for target, (inputs, what) in zip(chosen, pool.map(lambda one: fuzz(one, arguments.slice), chosen)):
+                if what:
+                    found[target] = what
+                    say(f"soak: {target} found something:\n{what}")
+                    continue
+                spent[target] = spent.get(target, 0) + arguments.slice
+                record.add({target: inputs})
+            say(f"soak: {len(targets)} targets, the least had {min(spent.get(one, 0) for one in targets)} s, all {sum(spent.values())} s")
+    tell(arguments, record.report(found=sorted(found)))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
