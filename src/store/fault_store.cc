@@ -111,6 +111,11 @@ std::uint64_t FaultStore::calls() const {
   return calls_;
 }
 
+std::uint64_t FaultStore::suffered(Fault fault) const {
+  const std::lock_guard lock(mutex_);
+  return suffered_[static_cast<std::size_t>(fault)];
+}
+
 std::size_t FaultStore::late() const {
   const std::lock_guard lock(mutex_);
   return late_.size();
@@ -163,7 +168,9 @@ FaultStore::Decision FaultStore::decide(const Call& call) {
   {
     const std::lock_guard lock(mutex_);
     ++calls_;
+    const bool down = crashed_;
     decision = decide_locked(call);
+    if (!down) ++suffered_[static_cast<std::size_t>(decision.fault)];
   }
   land_due();
   return decision;

@@ -10,6 +10,7 @@
 // Threads: any method, from any thread; the order of calls decides what fails.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -36,6 +37,8 @@ enum class Fault {
   kStale,   // a listing leaves out, from here on, what was modified within `staleness`
   kCut,     // a listing ends here as if it were complete: an empty one, on its first page
 };
+
+inline constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kCut) + 1;
 
 struct FaultDetail {
   Code code = Code::kUnavailable;  // of what fails
@@ -91,6 +94,8 @@ class FaultStore final : public WrappedStore {
   [[nodiscard]] bool crashed() const;
 
   [[nodiscard]] std::uint64_t calls() const;
+  // Calls that suffered this fault, whatever decided it; not those after a crash.
+  [[nodiscard]] std::uint64_t suffered(Fault fault) const;
   [[nodiscard]] std::size_t late() const;  // effects that have not landed
   // Lands the oldest late effect; false if there is none.
   bool land();
@@ -140,6 +145,7 @@ class FaultStore final : public WrappedStore {
   std::optional<FaultRates> rates_;
   Random* random_ = nullptr;
   std::uint64_t calls_ = 0;
+  std::array<std::uint64_t, kFaults> suffered_{};  // by fault
   std::uint64_t crash_call_ = 0;
   Fault crash_fault_ = Fault::kBefore;
   FaultDetail crash_detail_;

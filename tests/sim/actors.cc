@@ -58,6 +58,19 @@ void expect_read_matches(Play& play, Machine& machine, Index& index, const Snaps
   ++play.counts().reads_compared;
 }
 
+void note_writes(History& history, const std::vector<Intent>& intents, std::uint64_t begin,
+                 std::optional<std::uint64_t> end) {
+  for (const Intent& intent : intents) {
+    if (const auto* put = std::get_if<PutIntent>(&intent)) {
+      const ObjectRow& row = put->object.row;
+      history.wrote({row.source, row.key}, row.read_time, false, begin, end);
+    } else {
+      const auto& absent = std::get<AbsentIntent>(intent);
+      history.wrote(absent.key, absent.proven_at, true, begin, end);
+    }
+  }
+}
+
 }  // namespace
 
 void write_loop(Play& play, Machine& machine) {
@@ -65,6 +78,9 @@ void write_loop(Play& play, Machine& machine) {
     play.stage().sleep(pause(machine.random()));
     Index* index = machine.index();
     if (index == nullptr) continue;
+    const std::uint64_t begin = play.history().now();
+    std::optional<std::uint64_t> end;
+    bool refused = false;
     const std::uint64_t attempt = play.checker().next_attempt();
     std::vector<Intent> intents;
     for (const ObjectKey& key : some_keys(play, machine.random()))
@@ -76,6 +92,7 @@ void write_loop(Play& play, Machine& machine) {
     for (int tries = 0; tries < 3; ++tries) {
       const auto report = index->commit(intents, {}, settle, machine.soon());
       if (report.ok()) {
+        end = play.history().now();
         play.checker().acknowledged(attempt, *report);
         ++play.counts().acknowledged;
         break;
@@ -88,10 +105,12 @@ void write_loop(Play& play, Machine& machine) {
       }
       EXPECT_EQ(report.code(), Code::kExpired) << report.error().message;
       // Only if no earlier try of the same intents is in doubt was none of it committed.
-      if (tries == 0) play.checker().refused(attempt);
+      refused = tries == 0;
+      if (refused) play.checker().refused(attempt);
       ++play.counts().refused;
       break;
     }
+    if (!refused) note_writes(play.history(), intents, begin, end);
     machine.restarted();
   }
 }
@@ -143,6 +162,30 @@ void read_loop(Play& play, Machine& machine) {
     }
     if (held != nullptr) expect_read_matches(play, machine, *index, held);
     if (machine.restarted()) held = nullptr;
+  }
+}
+
+// What the newest generation has of some keys, for the history.
+void find_loop(Play& play, Machine& machine) {
+  while (!play.over()) {
+    play.stage().sleep(pause(machine.random()));
+    Index* index = machine.index();
+    if (index == nullptr) continue;
+    const std::vector<ObjectKey> keys = some_keys(play, machine.random());
+    const std::uint64_t begin = play.history().now();
+    const auto latest = index->latest(machine.soon());
+    if (!latest.ok()) expect_weather(latest.error(), "latest");
+    if (latest.ok()) {
+      const auto found = index->find(*latest, keys, machine.soon());
+      const std::uint64_t end = play.history().now();
+      for (std::size_t i = 0; found.ok() && i < keys.size(); ++i) {
+        std::optional<Timestamp> version;
+        if ((*found)[i]) version = (*found)[i]->row.read_time;
+        play.history().read(keys[i], version, begin, end);
+      }
+      if (!found.ok() && found.code() != Code::kExpired) expect_weather(found.error(), "find");
+    }
+    machine.restarted();
   }
 }
 

@@ -55,8 +55,9 @@ Index* Machine::index() {
   if (index_ != nullptr) return index_.get();
   const Environment environment{retrying_, clock_, random_, inline_executor(), silent_log()};
   auto opened = Index::open(environment, options_, soon());
-  if (opened.ok()) index_ = std::move(opened).value();
-  if (!opened.ok()) {
+  if (opened.ok()) {
+    index_ = std::move(opened).value();
+  } else {
     EXPECT_EQ(opened.code(), Code::kUnavailable) << opened.error().message;
     faults_.restart();
   }
@@ -139,8 +140,9 @@ Machine& Play::add_machine(bool faults) {
 
 void Play::add_actors() {
   using Body = void (*)(Play&, Machine&);
-  const Body bodies[] = {write_loop, write_loop,   write_loop, merge_loop,
-                         merge_loop, collect_loop, read_loop,  steer_loop};
+  std::vector<Body> bodies = {write_loop, write_loop,   write_loop, merge_loop,
+                              merge_loop, collect_loop, read_loop,  find_loop};
+  if (options_.rollbacks) bodies.push_back(steer_loop);
   for (const Body body : bodies) {
     Machine& machine = add_machine(options_.faults);
     stage_.add([this, body, &machine] { body(*this, machine); });
@@ -207,6 +209,19 @@ void Play::run() {
   for (std::size_t actor = 0; actor < stage_.actors(); ++actor) stage_.finish(actor);
   if (!testing::Test::HasFailure()) calm();
   counts_.generations = checker_->newest();
+  count_faults();
+}
+
+void Play::count_faults() {
+  const std::pair<Fault, std::uint64_t PlayCounts::*> counted[] = {
+      {Fault::kBefore, &PlayCounts::before},
+      {Fault::kAfter, &PlayCounts::after},
+      {Fault::kLate, &PlayCounts::late},
+      {Fault::kTwice, &PlayCounts::twice},
+      {Fault::kEcho, &PlayCounts::echoed}};
+  for (const auto& machine : machines_) {
+    for (const auto& [fault, value] : counted) counts_.*value += machine->faults().suffered(fault);
+  }
 }
 
 // Nothing fails any more: one sync brings the truth, one collection leaves nothing unnamed.

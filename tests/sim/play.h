@@ -8,11 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/hook_store.h"
 #include "store/retry_store.h"
 #include "tests/sim/checker.h"
+#include "tests/sim/history.h"
 #include "tests/sim/stage.h"
 
 namespace kedge::sim {
@@ -21,6 +23,7 @@ struct PlayOptions {
   std::uint64_t seed = 1;
   std::uint64_t steps = 600;
   bool faults = true;
+  bool rollbacks = true;  // whether somebody pins and rolls back
 };
 
 // What happened, so that a run in which nothing did is not taken for a proof.
@@ -35,8 +38,37 @@ struct PlayCounts {
   std::uint64_t rollbacks = 0;
   std::uint64_t crashes = 0;
   std::uint64_t late_effects = 0;
+  std::uint64_t before = 0;  // store calls that failed so (store/fault_store.h)
+  std::uint64_t after = 0;
+  std::uint64_t late = 0;
+  std::uint64_t twice = 0;
+  std::uint64_t echoed = 0;
   std::uint64_t reads_compared = 0;
   std::uint64_t snapshots_expired = 0;
+};
+
+struct PlayCount {
+  std::string_view name;
+  std::uint64_t PlayCounts::*value;
+};
+inline constexpr PlayCount kPlayCounts[] = {
+    {"generations", &PlayCounts::generations},
+    {"commits acknowledged", &PlayCounts::acknowledged},
+    {"commits refused", &PlayCounts::refused},
+    {"commits in doubt", &PlayCounts::unknown},
+    {"merges", &PlayCounts::merges},
+    {"collections", &PlayCounts::collections},
+    {"files removed", &PlayCounts::removed},
+    {"rollbacks", &PlayCounts::rollbacks},
+    {"crashes", &PlayCounts::crashes},
+    {"calls failed before their effect", &PlayCounts::before},
+    {"calls failed after it", &PlayCounts::after},
+    {"calls with a late effect", &PlayCounts::late},
+    {"calls that came twice", &PlayCounts::twice},
+    {"calls that came again later", &PlayCounts::echoed},
+    {"effects that landed late", &PlayCounts::late_effects},
+    {"searches equal to the true state", &PlayCounts::reads_compared},
+    {"searches of expired snapshots", &PlayCounts::snapshots_expired},
 };
 
 class Play;
@@ -84,6 +116,7 @@ class Play {
   World& world() { return world_; }
   Stage& stage() { return stage_; }
   Checker& checker() { return *checker_; }
+  History& history() { return history_; }
   ObjectStore& store() { return store_; }
   const IndexOptions& index_options() const { return world_.options.index; }
   PlayCounts& counts() { return counts_; }
@@ -121,6 +154,7 @@ class Play {
   void pass_time();
   bool is_frozen(std::size_t actor);
   void calm();
+  void count_faults();
 
   PlayOptions options_;
   World world_;
@@ -131,6 +165,7 @@ class Play {
   std::map<ObjectKey, std::optional<std::uint64_t>> bucket_;
   std::uint64_t versions_ = 0;
   std::unique_ptr<Checker> checker_;
+  History history_;
   std::vector<std::unique_ptr<Machine>> machines_;
   PlayCounts counts_;
   bool over_ = false;
@@ -143,6 +178,7 @@ void write_loop(Play& play, Machine& machine);
 void merge_loop(Play& play, Machine& machine);
 void collect_loop(Play& play, Machine& machine);
 void read_loop(Play& play, Machine& machine);
+void find_loop(Play& play, Machine& machine);
 void steer_loop(Play& play, Machine& machine);
 
 }  // namespace kedge::sim
