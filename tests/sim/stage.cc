@@ -19,17 +19,18 @@ Stage::~Stage() {
 std::size_t Stage::add(std::function<void()> act) {
   const std::size_t number = actors_.size();
   Actor& actor = actors_.emplace_back();
-  actor.thread = std::thread([this, number, act = std::move(act)] {
+  // By reference: while it begins, others may be added.
+  actor.thread = std::thread([this, &actor, number, act = std::move(act)] {
     self = number;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return speaking_ == self; });
+      actor.its_turn.wait(lock, [&] { return speaking_ == self; });
     }
     act();
     const std::lock_guard lock(mutex_);
     actors_[self].done = true;
     speaking_ = kDirector;
-    changed_.notify_all();
+    directors_turn_.notify_one();
   });
   return number;
 }
@@ -44,8 +45,8 @@ void Stage::release(std::size_t actor) {
   KEDGE_CHECK(ready(actor));
   std::unique_lock lock(mutex_);
   speaking_ = actor;
-  changed_.notify_all();
-  changed_.wait(lock, [&] { return speaking_ == kDirector; });
+  actors_[actor].its_turn.notify_one();
+  directors_turn_.wait(lock, [&] { return speaking_ == kDirector; });
 }
 
 bool Stage::release_until(std::size_t actor, const std::function<bool(const Call&)>& wanted) {
@@ -73,8 +74,8 @@ Duration Stage::next_waking() const {
 void Stage::stop() {
   std::unique_lock lock(mutex_);
   speaking_ = kDirector;
-  changed_.notify_all();
-  changed_.wait(lock, [&] { return speaking_ == self; });
+  directors_turn_.notify_one();
+  actors_[self].its_turn.wait(lock, [&] { return speaking_ == self; });
 }
 
 void Stage::step(const Call& call) {

@@ -57,6 +57,7 @@ class Stage {
   static constexpr std::size_t kDirector = SIZE_MAX;
   struct Actor {
     std::thread thread;
+    std::condition_variable its_turn;  // of its own, so that nobody else wakes in vain
     bool done = false;
     Duration asleep_until{0};
     const Call* next = nullptr;
@@ -65,7 +66,7 @@ class Stage {
 
   ManualClock& clock_;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable directors_turn_;
   std::size_t speaking_ = kDirector;  // under the mutex
   std::deque<Actor> actors_;          // each touched only by who is speaking
 };

@@ -18,6 +18,8 @@ TEST_LIMIT_SECONDS = 900  # for one test program: a hang ends with a message, no
 # Programs that each stage of `test` runs besides everything under the dev preset.
 TSAN_PROGRAMS = ["base_test", "net_test", "store_test", "commit_test", "engine_test", "ingest_test", "sim_tests", "emulator_test"]
 RELEASE_PROGRAMS = ["simd_test", "engine_test", "embed_test"]
+# Many short histories instead of a few long ones: where nothing slows them down.
+MANY_SEEDS = ["sim_tests", "--seeds", "1000", "--steps", "200", "--gtest_filter=Simulation.NothingIs*"]
 SIMD_PROGRAMS = ["simd_test", "engine_test"]
 NOT_AGAIN = "--gtest_filter=-EveryCall.*"  # loops over store calls: one thread, no kernel of interest
 # More than half of the engine's time are random histories: in two parts it keeps to the limit under ThreadSanitizer too.
@@ -123,8 +125,10 @@ def test_cpp(tally, only):
     for preset, programs in (("tsan", TSAN_PROGRAMS), ("release", RELEASE_PROGRAMS)):
         names = [name for name in programs if name in known]
         programs = [[name, part] for name in names for part in PARTS.get(name, [NOT_AGAIN])]
-        folder = build(preset, names + (["kedge"] if preset == "release" else []))
-        run_programs(tally, preset, folder, programs + ([["kedge", "--version"]] if preset == "release" else []))
+        if preset == "release":
+            programs = [MANY_SEEDS, *programs, ["kedge", "--version"]]
+            names += ["kedge", "sim_tests"]
+        run_programs(tally, preset, build(preset, names), programs)
 
 
 def test_python_files(tally):
