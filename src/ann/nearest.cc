@@ -15,21 +15,43 @@ constexpr std::size_t kCentroidBlock = 256;
 constexpr std::size_t kTaskRows = 1024;  // of nearest()
 constexpr std::size_t kBeamRows =
     512;  // of nearest_in_groups(): they stay in the cache, and fill its blocks
+constexpr std::size_t kLanes = 16;
 
-// The nearest centroid of those that a row was offered.
 struct Best {
-  // `count` of them, from `first`.
-  void offer(const float* products, const float* halves, std::size_t count, std::size_t first) {
-    float here = 0;
-    const std::uint32_t at = kernels().best_of(products, halves, count, &here);
-    if (here <= score) return;
-    score = here;
-    label = static_cast<std::uint32_t>(first + at);
-  }
-
   float score = -std::numeric_limits<float>::infinity();
   std::uint32_t label = 0;
 };
+
+// The best of products[j] - halves[j]; lanes first, because that compiles to vector instructions.
+Best best_of(const float* products, const float* halves, std::size_t count) {
+  float scores[kLanes];
+  std::uint32_t labels[kLanes];
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    scores[l] = -std::numeric_limits<float>::infinity();
+    labels[l] = 0;
+  }
+  const std::size_t whole = count / kLanes * kLanes;
+  for (std::size_t j = 0; j < whole; j += kLanes) {
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const float score = products[j + l] - halves[j + l];
+      const bool better = score > scores[l];
+      scores[l] = better ? score : scores[l];
+      labels[l] = better ? static_cast<std::uint32_t>(j) : labels[l];
+    }
+  }
+  Best best;
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    const auto label = static_cast<std::uint32_t>(labels[l] + l);
+    if (scores[l] > best.score || (scores[l] == best.score && label < best.label)) {
+      best = {.score = scores[l], .label = label};
+    }
+  }
+  for (std::size_t j = whole; j < count; ++j) {
+    const float score = products[j] - halves[j];
+    if (score > best.score) best = {.score = score, .label = static_cast<std::uint32_t>(j)};
+  }
+  return best;
+}
 
 // Rows and centroids as floats.
 class Floats {
@@ -135,7 +157,9 @@ void nearest_block(const typename Sides::Value* rows, std::size_t count, const S
     const std::size_t width = std::min(kCentroidBlock, sides.count() - c);
     sides.multiply(rows, count, c, width, products);
     for (std::size_t r = 0; r < count; ++r) {
-      best[r].offer(products + r * width, sides.halves() + c, width, c);
+      const Best here = best_of(products + r * width, sides.halves() + c, width);
+      if (here.score <= best[r].score) continue;
+      best[r] = {.score = here.score, .label = static_cast<std::uint32_t>(here.label + c)};
     }
   }
   for (std::size_t r = 0; r < count; ++r) labels[r] = best[r].label;
@@ -216,8 +240,10 @@ class Beam {
         const std::size_t width = std::min(kCentroidBlock, end - c);
         leaves_.multiply(scratch_.data(), block, c, width, products_.data());
         for (std::size_t r = 0; r < block; ++r) {
-          best_[wanting[begin + r]].offer(products_.data() + r * width, leaves_.halves() + c, width,
-                                          c);
+          const Best here = best_of(products_.data() + r * width, leaves_.halves() + c, width);
+          Best& best = best_[wanting[begin + r]];
+          if (here.score <= best.score) continue;
+          best = {.score = here.score, .label = static_cast<std::uint32_t>(here.label + c)};
         }
       }
     }

@@ -1,8 +1,6 @@
 // Rotations and distances of floats on CPUs with AVX2, FMA and F16C.
 #include <immintrin.h>
 
-#include <limits>
-
 #include "simd/columns.h"
 #include "simd/tables.h"
 
@@ -265,54 +263,6 @@ KEDGE_TARGET void dot_matrix(const float* a, std::size_t a_rows, const float* b,
                      out_stride);
     }
   }
-}
-
-// Two times 8 lanes, each with the best that it saw; of equal ones the first is wanted.
-KEDGE_TARGET std::uint32_t best_of(const float* products, const float* halves, std::size_t count,
-                                   float* score) noexcept {
-  const __m256 none = _mm256_set1_ps(-std::numeric_limits<float>::infinity());
-  const __m256i step = _mm256_set1_epi32(2 * kWidth);
-  __m256 best0 = none;
-  __m256 best1 = none;
-  __m256i at0 = _mm256_setzero_si256();
-  __m256i at1 = _mm256_setzero_si256();
-  __m256i now0 = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  __m256i now1 = _mm256_add_epi32(now0, _mm256_set1_epi32(kWidth));
-  std::size_t j = 0;
-  for (; j + 2 * kWidth <= count; j += 2 * kWidth) {
-    const __m256 here0 = _mm256_sub_ps(_mm256_loadu_ps(products + j), _mm256_loadu_ps(halves + j));
-    const __m256 here1 =
-        _mm256_sub_ps(_mm256_loadu_ps(products + j + kWidth), _mm256_loadu_ps(halves + j + kWidth));
-    const __m256 more0 = _mm256_cmp_ps(here0, best0, _CMP_GT_OQ);
-    const __m256 more1 = _mm256_cmp_ps(here1, best1, _CMP_GT_OQ);
-    best0 = _mm256_blendv_ps(best0, here0, more0);
-    best1 = _mm256_blendv_ps(best1, here1, more1);
-    at0 = _mm256_blendv_epi8(at0, now0, _mm256_castps_si256(more0));
-    at1 = _mm256_blendv_epi8(at1, now1, _mm256_castps_si256(more1));
-    now0 = _mm256_add_epi32(now0, step);
-    now1 = _mm256_add_epi32(now1, step);
-  }
-  alignas(32) float scores[2 * kWidth];
-  alignas(32) std::uint32_t places[2 * kWidth];
-  _mm256_store_ps(scores, best0);
-  _mm256_store_ps(scores + kWidth, best1);
-  _mm256_store_si256(reinterpret_cast<__m256i*>(places), at0);
-  _mm256_store_si256(reinterpret_cast<__m256i*>(places + kWidth), at1);
-  *score = scores[0];
-  std::uint32_t best = places[0];
-  for (std::size_t lane = 1; lane < 2 * kWidth; ++lane) {
-    const bool first = scores[lane] == *score && places[lane] < best;
-    if (!(scores[lane] > *score) && !first) continue;
-    *score = scores[lane];
-    best = places[lane];
-  }
-  for (; j < count; ++j) {
-    const float here = products[j] - halves[j];
-    if (!(here > *score)) continue;
-    *score = here;
-    best = static_cast<std::uint32_t>(j);
-  }
-  return best;
 }
 
 }  // namespace kedge::avx2

@@ -197,34 +197,6 @@ TEST(Floats, MatrixEqualsScalarAndWritesNothingElse) {
   expect_product(random, 275, 21, 384, 0);
 }
 
-// Few values, so that many are equal: the first counts. With infinities and NaN in between.
-TEST(Floats, TheBestIsTheFirstOfThoseThatAre) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  std::mt19937_64 random(17);
-  for (std::size_t count = 0; count <= 70; ++count) {
-    for (int turn = 0; turn < 20; ++turn) {
-      const GuardedArray products(count * sizeof(float));
-      const GuardedArray halves(count * sizeof(float));
-      for (std::size_t j = 0; j < count; ++j) {
-        const std::uint64_t drawn = random() % 64;
-        products.as<float>()[j] = drawn == 0   ? std::numeric_limits<float>::quiet_NaN()
-                                  : drawn == 1 ? -kInfinity
-                                               : static_cast<float>(drawn % 5);
-        halves.as<float>()[j] = static_cast<float>(random() % 3);
-      }
-      float expected_score = 0;
-      const std::uint32_t expected = scalar_kernels().best_of(
-          products.as<float>(), halves.as<float>(), count, &expected_score);
-      for (const Kernels* table : available_kernels()) {
-        float score = 0;
-        ASSERT_EQ(table->best_of(products.as<float>(), halves.as<float>(), count, &score), expected)
-            << table->name << ", " << count;
-        ASSERT_EQ(score, expected_score) << table->name << ", " << count;
-      }
-    }
-  }
-}
-
 // Odd sizes, nothing written beside; what is rounded is equal to the bit, sums to rounding.
 TEST(Floats, CoarseProductsEqualScalar) {
   std::mt19937_64 random(16);

@@ -64,11 +64,6 @@ struct Kernels {
   void (*dot_matrix)(const float* a, std::size_t a_rows, const float* b, std::size_t b_rows,
                      std::size_t dimension, float* out, std::size_t out_stride) noexcept;
 
-  // The first j < count where products[j] - halves[j] is largest, and that in *score; 0 and
-  // -infinity where none is more. A NaN is never more. The tables agree to the bit.
-  std::uint32_t (*best_of)(const float* products, const float* halves, std::size_t count,
-                           float* score) noexcept;
-
   // Products of bf16, the upper half of a float, for what need not be exact. Where they are no
   // faster than those of floats, `coarse` is false, and the scalar ones stand here.
   bool coarse;

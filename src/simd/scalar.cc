@@ -3,7 +3,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "simd/tables.h"
 
@@ -179,19 +178,6 @@ void dot_matrix(const float* a, std::size_t a_rows, const float* b, std::size_t 
   }
 }
 
-std::uint32_t best_of(const float* products, const float* halves, std::size_t count,
-                      float* score) noexcept {
-  std::uint32_t best = 0;
-  *score = -std::numeric_limits<float>::infinity();
-  for (std::size_t j = 0; j < count; ++j) {
-    const float here = products[j] - halves[j];
-    if (!(here > *score)) continue;
-    *score = here;
-    best = static_cast<std::uint32_t>(j);
-  }
-  return best;
-}
-
 void to_bf16(const float* in, const float* middle, std::uint16_t* out, std::size_t count) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     const auto bits = std::bit_cast<std::uint32_t>(in[i] - middle[i]);
@@ -319,7 +305,6 @@ const Kernels kScalarKernels = {.name = "scalar",
                                 .dot_f32 = scalar::dot_f32,
                                 .l2_f32 = scalar::l2_f32,
                                 .dot_matrix = scalar::dot_matrix,
-                                .best_of = scalar::best_of,
                                 .coarse = false,
                                 .to_bf16 = scalar::to_bf16,
                                 .dot_matrix_bf16 = scalar::dot_matrix_bf16,
