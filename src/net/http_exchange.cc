@@ -9,7 +9,7 @@
 namespace kedge {
 
 // Starts the next for which there is a connection, the calls in turn. Whether one was started.
-bool HttpLoop::start_waiting() {
+bool HttpLoop::start_next() {
   while (!waiting_.empty() && running_.size() < options_.max_connections) {
     if (next_turn_ >= waiting_.size()) next_turn_ = 0;
     Call& call = *waiting_[next_turn_];

@@ -213,7 +213,7 @@ void HttpLoop::step(std::span<const epoll_event> events) {
   collect_ended();
   if (clock_.monotonic() >= environment_.next_timer) run_timers();
   // Each is sent as soon as it is started: the first of many does not wait for the rest.
-  while (start_waiting()) {
+  while (start_next()) {
     run_curl_timers();
     collect_ended();
   }

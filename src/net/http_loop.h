@@ -109,7 +109,7 @@ class HttpLoop {
   void step(std::span<const epoll_event> events);
   void run_curl_timers();
   void collect_ended();
-  bool start_waiting();
+  bool start_next();
   void run_timers();
   [[nodiscard]] int wait_milliseconds() const;
 
