@@ -79,6 +79,7 @@ class Chaos:
         self.objects, self.rate = arguments.objects, arguments.changes
         self.truth = Truth()
         self.stop = threading.Event()
+        self.broken = threading.Event()  # what goes on at once has ended by an exception
         self.counts = collections.Counter()
         self.lock = threading.Lock()
         self.wrong = []
@@ -187,27 +188,31 @@ class Chaos:
             if hit["proof"] == "verified":
                 key = hit["key"].removeprefix("docs/")
                 texts = self.truth.texts_during(key, hit["etag"].strip('"'), began, ended)
-                if not any(hit["snippet"].strip() in text for text in texts):
+                shown = hit["snippet"].strip()
+                if not shown or not any(shown in text for text in texts):
                     self.blame(f"{key}: shown as verified, and not what the bucket held: {hit['snippet']!r}, {hit['etag']}")
             elif hit["snippet"]:
                 self.blame(f"{hit['key']}: {hit['proof']}, and yet with a snippet")
 
     def run(self, seconds):
-        threads = [threading.Thread(target=self.change, args=(which,)) for which in range(CHANGERS)]
-        threads += [threading.Thread(target=self.search, args=(which,)) for which in range(SEARCHERS)]
-        threads.append(threading.Thread(target=self.keep_syncing))
+        work = [(self.change, which) for which in range(CHANGERS)] + [(self.search, which) for which in range(SEARCHERS)]
+        work.append((self.keep_syncing,))
+        threads = [threading.Thread(target=self.guarded, args=one) for one in work]
         for thread in threads:
             thread.start()
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and all(thread.is_alive() for thread in threads):
-            time.sleep(min(left, 30))
+        while (left := end - time.monotonic()) > 0 and not self.broken.wait(min(left, 30)):
             say(f"soak: {round(seconds - max(0, end - time.monotonic()))} s: {dict(sorted(self.counts.items()))}")
-        ended_early = not all(thread.is_alive() for thread in threads)
         self.stop.set()
         for thread in threads:
             thread.join()
-        if ended_early:
-            self.blame("a part of the soak ended early: see above")
+
+    def guarded(self, work, *words):
+        try:
+            work(*words)
+        except Exception as trouble:  # of whatever kind: the soak is worth nothing without it
+            self.blame(f"{work.__name__} ended: {trouble!r}")
+            self.broken.set()
 
     def settle(self):
         """Seconds, requests and syncs from the last change until nothing differs."""

@@ -9,22 +9,23 @@ is printed with the command that repeats it, and the exit code is 1.
 import argparse
 import os
 import re
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from parts.process import say
-from parts.soak import Record, add_options, tell
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
 
-ROOT = Path(__file__).resolve().parent.parent
+from dev import fuzz  # noqa: E402
+from dev.build import build  # noqa: E402
+from dev.setup import setup  # noqa: E402
+from parts.process import say  # noqa: E402
+from parts.soak import Record, add_options, tell  # noqa: E402
 
 
-def fuzz(target, seconds):
+def fuzz_for(folder, target, seconds):
     """(inputs tried, "" or what was found)."""
-    done = subprocess.run([sys.executable, ROOT / "dev", "fuzz", target, "--seconds", str(seconds)], capture_output=True, text=True,
-                          check=False)
+    done = fuzz.run_target(folder, target, seconds, capture_output=True, text=True, errors="replace")
     output = done.stdout + done.stderr
     inputs = re.search(r"stat::number_of_executed_units:\s*(\d+)", output)
     return int(inputs[1]) if inputs else 0, "" if done.returncode == 0 else output[-6000:]
@@ -36,15 +37,15 @@ def main():
     parser.add_argument("--slice", type=int, default=60, metavar="SECONDS")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at once (default: one a core)")
     arguments = parser.parse_args()
-    targets = sorted(path.stem.removesuffix("_fuzz") for path in (ROOT / "fuzz").glob("*_fuzz.cc"))
-    subprocess.run([sys.executable, ROOT / "dev", "build", "--preset", "fuzz"], check=True)
+    setup("build", "fuzz")
+    targets, folder = fuzz.targets(), build("fuzz")
     record = Record("fuzz", arguments.afresh)
     spent = record.state.setdefault("seconds", {})
     end, found = time.monotonic() + arguments.minutes * 60, {}
     with ThreadPoolExecutor(arguments.jobs) as pool:
         while time.monotonic() < end and not found:
             chosen = sorted(targets, key=lambda target: (spent.get(target, 0), target))[:arguments.jobs]
-            for target, (inputs, what) in zip(chosen, pool.map(lambda one: fuzz(one, arguments.slice), chosen)):
+            for target, (inputs, what) in zip(chosen, pool.map(lambda one: fuzz_for(folder, one, arguments.slice), chosen)):
                 if what:
                     found[target] = what
                     say(f"soak: {target} found something:\n{what}")

@@ -11,7 +11,7 @@ class Record:
     """Counts of all runs of one soak. `counts` is what the caller adds to; each save is whole or not there."""
 
     def __init__(self, name, afresh):
-        folder = Path(os.environ.get("KEDGE_DOWNLOADS") or Path.home() / ".cache/kedge") / "soak"
+        folder = Path(os.environ["KEDGE_DOWNLOADS"]) / "soak"  # ./dev sets it
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{name}.json"
         self.state = {"commits": [], "counts": {}}
