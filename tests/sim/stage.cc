@@ -7,7 +7,7 @@
 namespace kedge::sim {
 namespace {
 
-thread_local std::size_t self = SIZE_MAX;
+thread_local std::size_t self = Stage::kDirector;
 
 }  // namespace
 
@@ -22,18 +22,15 @@ std::size_t Stage::add(std::function<void()> act) {
   // By reference: while it begins, others may be added.
   actor.thread = std::thread([this, &actor, number, act = std::move(act)] {
     self = number;
-    {
-      std::unique_lock lock(mutex_);
-      actor.its_turn.wait(lock, [&] { return speaking_ == self; });
-    }
+    actor.word.await();
     act();
-    const std::lock_guard lock(mutex_);
-    actors_[self].done = true;
-    speaking_ = kDirector;
-    directors_turn_.notify_one();
+    actor.done = true;
+    directors_word_.give();
   });
   return number;
 }
+
+std::size_t Stage::speaking() { return self; }
 
 bool Stage::ready(std::size_t actor) const {
   return !actors_[actor].done && actors_[actor].asleep_until <= clock_.monotonic();
@@ -43,10 +40,8 @@ const Call* Stage::next_call(std::size_t actor) const { return actors_[actor].ne
 
 void Stage::release(std::size_t actor) {
   KEDGE_CHECK(ready(actor));
-  std::unique_lock lock(mutex_);
-  speaking_ = actor;
-  actors_[actor].its_turn.notify_one();
-  directors_turn_.wait(lock, [&] { return speaking_ == kDirector; });
+  actors_[actor].word.give();
+  directors_word_.await();
 }
 
 bool Stage::release_until(std::size_t actor, const std::function<bool(const Call&)>& wanted) {
@@ -72,10 +67,9 @@ Duration Stage::next_waking() const {
 }
 
 void Stage::stop() {
-  std::unique_lock lock(mutex_);
-  speaking_ = kDirector;
-  directors_turn_.notify_one();
-  actors_[self].its_turn.wait(lock, [&] { return speaking_ == self; });
+  Word& mine = actors_[self].word;
+  directors_word_.give();
+  mine.await();
 }
 
 void Stage::step(const Call& call) {

@@ -5,20 +5,35 @@
 // Threads: one director, which owns the stage; step() and sleep() are for the actors.
 #pragma once
 
-#include <condition_variable>
+#include <semaphore.h>
+
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <memory>
-#include <mutex>
-#include <string>
 #include <thread>
-#include <vector>
 
 #include "base/clock.h"
 #include "store/operation.h"
 
 namespace kedge::sim {
+
+// Of POSIX: one system call to give the word away and one to wait for it, which is most of what a
+// step of a simulation costs.
+class Word {
+ public:
+  Word() { sem_init(&semaphore_, 0, 0); }
+  ~Word() { sem_destroy(&semaphore_); }
+  Word(const Word&) = delete;
+  Word& operator=(const Word&) = delete;
+  void give() { sem_post(&semaphore_); }
+  void await() {
+    while (sem_wait(&semaphore_) != 0) {  // a signal woke it
+    }
+  }
+
+ private:
+  sem_t semaphore_;
+};
 
 class Stage {
  public:
@@ -52,12 +67,14 @@ class Stage {
   // Stops before `call`.
   void step(const Call& call);
   void sleep(Duration duration);
+  // Who speaks: an actor's number, or kDirector.
+  static constexpr std::size_t kDirector = SIZE_MAX;
+  [[nodiscard]] static std::size_t speaking();
 
  private:
-  static constexpr std::size_t kDirector = SIZE_MAX;
   struct Actor {
     std::thread thread;
-    std::condition_variable its_turn;  // of its own, so that nobody else wakes in vain
+    Word word;
     bool done = false;
     Duration asleep_until{0};
     const Call* next = nullptr;
@@ -65,13 +82,12 @@ class Stage {
   void stop();  // gives the word back to the director, and waits for it
 
   ManualClock& clock_;
-  std::mutex mutex_;
-  std::condition_variable directors_turn_;
-  std::size_t speaking_ = kDirector;  // under the mutex
-  std::deque<Actor> actors_;          // each touched only by who is speaking
+  Word directors_word_;
+  std::deque<Actor> actors_;  // each touched only by who has the word
 };
 
-// The time as one actor sees it: skewed by its machine, and passing only for all at once.
+// The time as one actor sees it: wrong by what its machine is wrong by, and passing only for all at
+// once.
 class ActorClock final : public Clock {
  public:
   ActorClock(Stage& stage, ManualClock& time, Duration skew)
@@ -79,6 +95,8 @@ class ActorClock final : public Clock {
   Timestamp now() override { return time_.now() + skew_; }
   Duration monotonic() override { return time_.monotonic(); }
   void sleep(Duration duration) override { stage_.sleep(duration); }
+  // Somebody sets it, or a time server does.
+  void jump(Duration by) { skew_ += by; }
 
  private:
   Stage& stage_;
