@@ -30,9 +30,9 @@ def counts_of(output):
     return {"seeds": int(note[1]), **{name: int(count) for count, name in re.findall(r"(\d+) ([^,]+)", note[2])}}
 
 
-def play(first, steps):
-    """Some seeds: what they counted, or None, and what was printed."""
-    done = subprocess.run([PROGRAM, "--seed", str(first), "--seeds", str(SEEDS), "--steps", str(steps),
+def play(first, steps, core):
+    """Some seeds on one core, since one actor goes on at a time: what they counted, or None, and what was printed."""
+    done = subprocess.run(["taskset", "-c", str(core), PROGRAM, "--seed", str(first), "--seeds", str(SEEDS), "--steps", str(steps),
                            "--gtest_filter=Simulation.NothingIsLost*:Simulation.EachKeyIs*"], capture_output=True, text=True, check=False)
     return (counts_of(done.stdout) if done.returncode == 0 else None), done.stdout + done.stderr
 
@@ -44,14 +44,14 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at once (default: one a core)")
     parser.add_argument("--first-seed", type=int, help="instead of the one behind the last")
     arguments = parser.parse_args()
-    record = Record("sim", arguments.afresh)
+    record, cores = Record("sim", arguments.afresh), sorted(os.sched_getaffinity(0))
     following = arguments.first_seed or record.state.get("next_seed", FIRST_SEED)
     end, told, failed = time.monotonic() + arguments.minutes * 60, time.monotonic(), []
     with ThreadPoolExecutor(arguments.jobs) as pool:
         while time.monotonic() < end and not failed:
             firsts = [following + SEEDS * job for job in range(arguments.jobs)]
             following = firsts[-1] + SEEDS
-            for first, (found, output) in zip(firsts, pool.map(lambda seed: play(seed, arguments.steps), firsts)):
+            for first, (found, output) in zip(firsts, pool.map(lambda at: play(firsts[at], arguments.steps, cores[at % len(cores)]), range(len(firsts)))):
                 if found is None:
                     failed.append(first)
                     say(f"soak: seeds from {first} failed:\n{output[-6000:]}")

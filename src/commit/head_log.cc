@@ -157,6 +157,8 @@ Result<HeadPtr> HeadLog::or_history(Result<HeadPtr> head, Deadline deadline) {
     const bool told = body.code() == Code::kCorrupt || body.code() == Code::kNotFound;
     return told ? why : body.error();
   }
+  // Its history may be that of a head which was made, or mended, after it was looked for.
+  if (auto again = load(deadline); again.ok()) return again;
   log_.error(str_cat("the head cannot be used (", why.message, "): reading generation ",
                      (*body)->envelope.generation,
                      " from history instead; nothing can be written until it is repaired"));

@@ -6,6 +6,7 @@
 
 #include "commit/history.h"
 #include "commit/testing.h"
+#include "store/hook_store.h"
 
 namespace kedge {
 namespace {
@@ -257,6 +258,28 @@ TEST_F(Rules, AHeadThatIsGoneIsRecoveredLikeOneThatIsDamaged) {
   const HeadPtr repaired =
       must_commit(log_.repair([](const HeadPtr& h) { return unchanged(h); }, soon()));
   EXPECT_EQ(repaired->envelope.generation, 3U);
+}
+
+// Whoever looks for a head before it is made, and lists history after the commit that followed, has
+// seen no damage.
+TEST_F(Rules, AHeadThatIsMadeWhileItIsLookedForIsNotTakenForLost) {
+  append("a");
+  const std::string key = "ix/head";
+  ReadRequest request;
+  request.key = key;
+  const Bytes head = read_one(base_, request, Deadline::never()).value().body;
+  ASSERT_TRUE(base_.remove(std::span(&key, 1), Deadline::never()).front().ok());
+  HookStore late(base_, [&](const Call& call, Moment moment) {
+    if (call.operation != Operation::kList || moment != Moment::kBefore) return;
+    EXPECT_TRUE(put_one(base_, key, head, Deadline::never()).ok());
+  });
+  KeepingLog said;
+  HeadLog log(late, "ix/", writer_.clock, writer_.random, said, {});
+  const auto found = log.read(soon());
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  EXPECT_FALSE((*found)->recovered);
+  EXPECT_EQ((*found)->envelope.generation, 2U);
+  EXPECT_TRUE(said.lines.empty()) << said.lines.front();
 }
 
 TEST_F(Rules, DamageOnTheWayIsReadAgain) {

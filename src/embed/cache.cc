@@ -278,7 +278,13 @@ Status PackedCache::apply(StateChange change, Deadline deadline) {
     if (refused != nullptr && refused->reason.code == Code::kConflict)
       outcome = head_log_.commit(nullptr, rebase, deadline);  // another made it first
   } else if (head_->recovered) {
-    outcome = head_log_.repair(rebase, deadline);
+    StateChange copy = change;  // likewise
+    const Rebase repair = [&](const HeadPtr& base) { return draft_of(copy, base); };
+    outcome = head_log_.repair(repair, deadline);
+    const auto* refused = std::get_if<NotCommitted>(&outcome);
+    const Code code = refused == nullptr ? Code::kInternal : refused->reason.code;
+    if (code == Code::kInvalid || code == Code::kConflict)
+      outcome = head_log_.commit(nullptr, rebase, deadline);  // another has mended it
   } else {
     outcome = head_log_.commit(head_, rebase, deadline);
   }

@@ -1,3 +1,6 @@
+#include <filesystem>
+
+#include "embed/cache.h"
 #include "tests/sim/play.h"
 
 namespace kedge::sim {
@@ -115,6 +118,71 @@ void write_loop(Play& play, Machine& machine) {
   }
 }
 
+Result<SyncReport> sync_bucket(Play& play, Machine& machine, Index& index, Random* failures,
+                               std::optional<std::uint64_t> approve) {
+  const Deadline deadline = machine.soon();
+  SimulatedModel model(play.world().space(), play.models(), failures);
+  const std::unique_ptr<EmbeddingCache> cache = KEDGE_TRY(EmbeddingCache::open(
+      machine.store(), model.space(), machine.clock(), machine.random(), inline_executor(),
+      silent_log(), {.prefix = "cache/", .spill_folder = "", .pack_rows = 8}, deadline));
+  const SyncEnvironment environment{
+      .index = index,
+      .source = machine.source(),
+      .embedder = model,
+      .cache = cache.get(),
+      .clock = machine.clock(),
+      .random = machine.random(),
+      .executor = inline_executor(),
+      .log = silent_log(),
+      .scratch_folder = std::filesystem::temp_directory_path().string()};
+  SyncOptions options;
+  options.source_uri = source_uri(kBucketSource);
+  options.approve_deletes = approve;
+  options.max_object_bytes = 1 << 20;
+  std::stop_source stop;
+  if (failures != nullptr) {
+    options.full = machine.random().below(4) == 0;
+    options.commit_rows = static_cast<std::uint32_t>(1 + machine.random().below(8));
+    options.stop = stop.get_token();
+    const bool stops = machine.random().below(10) == 0;
+    options.progress = [&, stops](const SyncProgress& progress) {
+      if (stops && progress.done > 2) stop.request_stop();
+    };
+  }
+  auto report = sync_source(environment, options, deadline);
+  if (report.ok() && machine.random().below(8) == 0) {
+    const auto collected = cache->collect(deadline);
+    if (!collected.ok()) return collected.error();
+  }
+  return report;
+}
+
+void sync_loop(Play& play, Machine& machine) {
+  std::optional<std::uint64_t> withheld;
+  while (!play.over()) {
+    play.stage().sleep(pause(machine.random()));
+    Index* index = machine.index();
+    if (index == nullptr) continue;
+    Random* failures = play.has(Part::kModel) ? &machine.random() : nullptr;
+    const auto report = sync_bucket(play, machine, *index, failures, withheld);
+    PlayCounts& counts = play.counts();
+    if (report.ok()) {
+      ++counts.syncs;
+      counts.synced += report->added + report->changed;
+      counts.deleted += report->deleted;
+      counts.withheld += report->withheld > 0 ? 1 : 0;
+      counts.pending += report->pending;
+      counts.vanished += report->vanished;
+      // Somebody looks at times, and approves.
+      withheld.reset();
+      if (report->withheld > 0 && machine.random().below(2) == 0) withheld = report->withheld;
+    } else if (report.code() != Code::kExpired) {
+      expect_weather(report.error(), "sync");
+    }
+    machine.restarted();
+  }
+}
+
 void merge_loop(Play& play, Machine& machine) {
   while (!play.over()) {
     play.stage().sleep(pause(machine.random()));
@@ -195,7 +263,8 @@ void steer_loop(Play& play, Machine& machine) {
     Index* index = machine.index();
     if (index == nullptr) continue;
     const std::uint64_t newest = play.checker().newest();
-    const std::uint64_t to = newest - machine.random().below(std::min<std::uint64_t>(newest, 12));
+    const std::uint64_t to = newest - machine.random().below(std::min<std::uint64_t>(
+                                          newest - play.first_generation() + 1, 12));
     if (machine.random().below(3) == 0) {
       if (play.checker().state(to) == nullptr) continue;
       play.checker().rollback_submitted(to);

@@ -34,7 +34,7 @@ class Cases : public testing::Test {
   const State& live() { return *play_.checker().state(play_.checker().newest()); }
   CollectReport collect() { return must(play_.direct().collect({}, play_.world().soon())); }
 
-  Play play_{{.seed = 5, .steps = 0, .faults = false}};
+  Play play_{{.seed = 5, .steps = 0}};
   Result<CommitReport> result_ = Error{Code::kInternal, "not ended"};
 };
 

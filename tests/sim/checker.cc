@@ -146,6 +146,11 @@ void Checker::check_rows(const State& state, const Snapshot& snapshot) {
   std::map<std::uint32_t, std::uint64_t> counts;
   for (const auto& [key, seen] : state) {
     ++counts[key.source];
+    if (key.source == judged_source_) {
+      std::string why;
+      EXPECT_TRUE(bucket_->explains(seen.row, why)) << "I2: " << key.key << ": " << why;
+      continue;
+    }
     const auto put = put_.find({key, seen.row.title});
     ASSERT_NE(put, put_.end()) << "I2: nobody put " << key.key << ", " << seen.row.title;
     EXPECT_EQ(seen, put->second) << "I2: " << key.key;
@@ -157,6 +162,7 @@ void Checker::check_rows(const State& state, const Snapshot& snapshot) {
 }
 
 bool Checker::absence_explains(const ObjectKey& key, Timestamp version) const {
+  if (key.source == judged_source_) return bucket_->was_absent(key.key, version - kReadOrderMargin);
   const auto known = absences_.find(key);
   if (known == absences_.end()) return false;
   for (const auto& [attempt, time] : known->second) {

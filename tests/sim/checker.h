@@ -1,6 +1,6 @@
 // What must hold after every step, whoever failed where:
 //   I1   an acknowledged commit stays, until newer versions or a rollback replace it
-//   I2   what is live was submitted, whole; what was refused never shows
+//   I2   what is live was submitted, whole, or lay in the bucket; what was refused never shows
 //   I3   one live version a key, never older than what was there
 //   I4   every file that a retained generation names exists
 //   I13  the lineage is a chain, and history holds the bytes of each replaced head
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/testing.h"
+#include "tests/sim/bucket.h"
 
 namespace kedge::sim {
 
@@ -32,6 +33,13 @@ class Checker {
  public:
   // `store` is the true one.
   Checker(World& world, ObjectStore& store, IndexOptions options);
+
+  // Rows of this source are those of a bucket that is synced: what is live of it must have lain
+  // there when it was read, and what is gone must have been absent since.
+  void judge_by(std::uint32_t source, const Bucket* bucket) {
+    judged_source_ = source;
+    bucket_ = bucket;
+  }
 
   // A commit is about to be tried. Its number, to be written into the titles of what it puts.
   std::uint64_t next_attempt() { return ++attempts_; }
@@ -75,6 +83,8 @@ class Checker {
   ObjectStore& store_;
   SeededRandom ids_{4711};
   std::unique_ptr<Index> index_;
+  std::uint32_t judged_source_ = 0;
+  const Bucket* bucket_ = nullptr;
   std::map<std::uint64_t, Generation> generations_;
   std::uint64_t newest_ = 0;
   Tag head_tag_;

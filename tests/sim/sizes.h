@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
+
+#include "tests/sim/turn.h"
 
 namespace kedge::sim {
 
@@ -9,6 +12,8 @@ struct Sizes {
   std::uint64_t first_seed = 1;
   std::uint64_t seeds = 12;
   std::uint64_t steps = 1500;
+  Parts without = {};                     // of one history, to see it again
+  std::vector<std::uint64_t> turns = {};  // likewise
 };
 Sizes& sizes();
 
