@@ -128,8 +128,9 @@ Result<std::unique_ptr<ObjectStore>> StoreOpener::open_index(const std::string& 
                            environment_.executor, options);
   }
   const Bucket bucket = KEDGE_TRY(bucket_of(url));
+  std::unique_ptr<ObjectStore> opened = KEDGE_TRY(open_bucket(bucket));
   return make_bucket_folder(
-      KEDGE_TRY(open_bucket(bucket)),
+      std::move(opened),
       {.prefix = folder_of(bucket.location.key), .hidden = {}, .named = {}, .only_named = false});
 }
 

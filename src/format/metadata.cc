@@ -180,7 +180,8 @@ Result<Metadata> get_metadata(ByteReader& in, std::string_view structure) {
     if (!in.ok()) break;
     if (i > 0 && metadata.back().first >= name)
       return corrupt(structure, "names of metadata are not increasing", at);
-    metadata.emplace_back(std::string(name), KEDGE_TRY(get_value(in, structure)));
+    MetadataValue value = KEDGE_TRY(get_value(in, structure));
+    metadata.emplace_back(std::string(name), std::move(value));
   }
   if (!in.ok()) return corrupt(structure, "entry is cut short or a field is over its limit", at);
   if (metadata_bytes(metadata) > kMaxMetadataBytes)

@@ -213,9 +213,11 @@ Result<S3UploadPage> parse_list_uploads(ByteView body) {
   for (const pugi::xml_node node : root.children("Upload")) {
     if (page.uploads.size() == kMaxListPage)
       return {Code::kUnavailable, str_cat("a page of more than ", kMaxListPage, " uploads")};
-    page.uploads.push_back({.key = KEDGE_TRY(key_of(node, "Key", encoded)),
-                            .upload_id = text_of(node, "UploadId"),
-                            .initiated = KEDGE_TRY(time_of(node, "Initiated"))});
+    S3Upload upload;
+    upload.key = KEDGE_TRY(key_of(node, "Key", encoded));
+    upload.upload_id = text_of(node, "UploadId");
+    upload.initiated = KEDGE_TRY(time_of(node, "Initiated"));
+    page.uploads.push_back(std::move(upload));
   }
   return page;
 }

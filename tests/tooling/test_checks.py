@@ -37,6 +37,8 @@ BROKEN = [
     ("links", "src/store/b.cc", "int a;  // doc" "s/y.md\n", "names doc" "s/y.md"),
     ("text", "src/store/b.cc", "int a;\n" * 501, "at most 500"),
     ("text", "src/store/b.cc", "// TO" "DO: later\n", "leftover"),
+    ("text", "src/store/b.cc", "f(a(), KEDGE_TRY(b()));\n", "into a variable"),
+    ("text", "src/store/b.cc", "f({.a = a(),\n   .b = KEDGE_TRY(b())});\n", "into a variable"),
     ("text", "docs/x.md", "It lies in /ro" "ot/kedge.\n", "one machine"),
     ("text", "tools/x.py", "def f(:\n", "invalid syntax"),
     ("text", "tools/x.sh", "if true; then\n", "syntax error"),

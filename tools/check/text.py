@@ -9,6 +9,8 @@ MAX_LINES = 500
 CODE = {".h", ".cc", ".py", ".cmake", ".sh", ".toml", ".json", ".md", ".yml", ".txt", ""}
 # Test data may hold anything.
 DATA = ("sample/", "tests/golden/", "tests/data/", "fuzz/corpus/")
+# What was made before a return inside an expression is not destroyed.
+TRY_IN_EXPRESSION = re.compile(r"(?:^\s+|\{)\.\w+ = \*?KEDGE_TRY\(|, KEDGE_TRY\(")
 FORBIDDEN = [
     (re.compile(r"(?<![\w.$}])/(?:root|home|Users|work)/[\w.]"), "names a folder of one machine"),
     (re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b"), "is a leftover: do it, or file it"),
@@ -23,6 +25,8 @@ def check_lines(path, contents):
         for pattern, complaint in FORBIDDEN:
             if pattern.search(line) and path.name != "text.py":
                 yield f"{path}:{number}: {complaint}"
+        if path.suffix in {".h", ".cc"} and TRY_IN_EXPRESSION.search(line):
+            yield f"{path}:{number}: KEDGE_TRY behind other parts of an expression, which leak where it returns: take it into a variable"
     if contents and not contents.endswith("\n"):
         yield f"{path}: no newline at the end"
 
