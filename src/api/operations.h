@@ -12,7 +12,8 @@
 
 namespace kedge {
 
-Result<SyncResult> run_sync(Session& session, const SyncRequest& request);
+// `let_go`: see SyncOptions; of the one source of the request.
+Result<SyncResult> run_sync(Session& session, const SyncRequest& request, std::uint64_t let_go = 0);
 Result<VerifyResult> run_verify(Session& session, const VerifyRequest& request);
 Result<SearchResponse> run_search(Session& session, const SearchQuery& query);
 Result<SearchResponse> run_similar(Session& session, const SimilarQuery& query);

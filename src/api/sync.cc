@@ -134,7 +134,8 @@ StoreUsage forecast(const SyncResult& dry) {
 
 class SyncRun {
  public:
-  SyncRun(Session& session, const SyncRequest& request) : session_(session), request_(request) {}
+  SyncRun(Session& session, const SyncRequest& request, std::uint64_t let_go)
+      : session_(session), request_(request), let_go_(let_go) {}
 
   Result<SyncResult> go() {
     if (!request_.dry_run) KEDGE_TRY(session_.may_write());
@@ -232,6 +233,7 @@ class SyncRun {
     options.memory_bytes = session_.options().memory_bytes / 2;
     options.dry_run = request_.dry_run;
     options.approve_deletes = request_.approve_deletes;
+    options.let_go = let_go_;
     options.full = request_.full;
     options.refresh_tags = request_.refresh_tags;
     options.stop = request_.stop;
@@ -257,6 +259,7 @@ class SyncRun {
 
   Session& session_;
   const SyncRequest& request_;
+  const std::uint64_t let_go_;
   bool exists_ = false;  // the index, before this run
   Index* index_ = nullptr;
   Embedder* embedder_ = nullptr;
@@ -302,8 +305,8 @@ SyncCounts to_counts(const std::string& uri, const SyncReport& report) {
   return out;
 }
 
-Result<SyncResult> run_sync(Session& session, const SyncRequest& request) {
-  return SyncRun(session, request).go();
+Result<SyncResult> run_sync(Session& session, const SyncRequest& request, std::uint64_t let_go) {
+  return SyncRun(session, request, let_go).go();
 }
 
 }  // namespace kedge

@@ -48,6 +48,34 @@ void print_head(Session& session, const VerifyResult& result) {
     session.print("  lost: " + visible(file) + "\n");
 }
 
+void print_files(Session& session, const VerifyResult& result) {
+  for (const std::string& file : result.mended_files)
+    session.print("mended: " + visible(file) + "\n");
+  if (!result.segments_let_go.empty()) {
+    session.print(plural(result.segments_let_go.size(), "damaged segment") + " let go, with " +
+                  plural(result.objects_let_go, "object") + ": " +
+                  format_count(result.objects_back) + " of them came back\n");
+  }
+  for (const LostSegment& lost : result.not_rebuilt) {
+    session.print((lost.let_go ? "lost: " : "not mended: ") + visible(lost.file) + ", with " +
+                  plural(lost.objects, "object") + ": " + visible(lost.reason) + "\n");
+    for (const std::string& key : lost.keys) session.print("  " + visible(key) + "\n");
+  }
+  for (const std::string& file : result.damaged_files)
+    session.print("damaged: " + visible(file) + "\n");
+}
+
+// What is to be done about what differs.
+std::string advice(Session& session, const VerifyResult& result) {
+  if (result.clean()) return "index and source agree\n";
+  if (result.damaged_files.empty())
+    return "they differ: `" + session.command("sync") + "` heals it\n";
+  if (result.not_rebuilt.empty())
+    return "files are damaged: `" + session.command("verify --repair") + "` mends them\n";
+  return "files are damaged: `" + session.command("verify --repair --drop-lost") +
+         "` lets go of what nothing brings back\n";
+}
+
 void print_drift(Session& session, const VerifyResult& result) {
   print_head(session, result);
   for (const SourceDrift& d : result.sources) {
@@ -55,6 +83,10 @@ void print_drift(Session& session, const VerifyResult& result) {
     for (const DriftItem& item : d.items)
       table.add({item.kind, visible(item.key), visible(item.detail)});
     session.print(visible(d.source) + "\n");
+    if (!d.error.empty()) {
+      session.print("  could not be compared: " + visible(d.error) + "\n");
+      continue;
+    }
     if (!table.empty())
       session.print(table.render(session.console().out_stream.table_width(), "  "));
     session.print(
@@ -64,10 +96,8 @@ void print_drift(Session& session, const VerifyResult& result) {
         (d.unproven > 0 ? ", " + format_count(d.unproven) + " not proven absent" : std::string()) +
         (d.proven_equal ? "; proven equal by the set hash" : "") + "\n");
   }
-  for (const std::string& file : result.damaged_files)
-    session.print("damaged: " + visible(file) + "\n");
-  session.print(result.clean() ? "index and source agree\n"
-                               : "they differ: `" + session.command("sync") + "` heals it\n");
+  print_files(session, result);
+  session.print(advice(session, result));
   session.print(usage_line("requests", result.index_usage, result.source_usage));
 }
 
@@ -101,7 +131,10 @@ Command verify_command() {
   Command out;
   out.name = "verify";
   out.summary = "compare index and sources, and list what differs";
-  out.details = "Ends with 3 if anything differs.";
+  out.details =
+      "Ends with 3 if anything differs. --repair reads every file of the index; a segment that is "
+      "damaged is let go, and its objects are indexed again from their source, with vectors from "
+      "the embedding cache (docs/sync.md).";
   out.examples = {"kedge verify", "kedge verify --full", "kedge verify --repair"};
   out.arguments = {{.name = "SOURCE",
                     .help = "all, if none is named",
@@ -109,10 +142,15 @@ Command verify_command() {
                     .most = kMaxArguments,
                     .set = into(&request->sources),
                     .offer = Offer::kFolders}};
-  out.options = {make_switch("repair", "sync what differs and mend a damaged head, then look again",
-                             into(&request->repair), false),
-                 make_switch("full", "read every object and every file of the index",
-                             into(&request->full), false)};
+  out.options = {
+      make_switch("repair", "mend a damaged head and damaged files, sync what differs, look again",
+                  into(&request->repair), false),
+      make_switch("full", "read every object and every file of the index", into(&request->full),
+                  false),
+      make_switch("drop-lost",
+                  "with --repair: let go of damaged imported vectors, which no source "
+                  "brings back",
+                  into(&request->drop_lost), false)};
   out.run = [request](Session& session) -> Result<int> {
     Interrupt interrupt([&] { session.progress().message("stopping"); });
     Result<Client*> client = session.client(request->repair ? Access::kWrite : Access::kRead);

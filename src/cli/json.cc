@@ -154,7 +154,16 @@ std::string json_of(const VerifyResult& result) {
                                    {"unreadable", drift.unreadable},
                                    {"unproven", drift.unproven},
                                    {"proven_equal", drift.proven_equal},
+                                   {"error", text(drift.error)},
                                    {"items", std::move(items)}});
+  }
+  json::array lost;
+  for (const LostSegment& segment : result.not_rebuilt) {
+    lost.push_back(json::object{{"file", text(segment.file)},
+                                {"reason", text(segment.reason)},
+                                {"let_go", segment.let_go},
+                                {"objects", segment.objects},
+                                {"keys", texts(segment.keys)}});
   }
   json::array repaired;
   for (const SyncCounts& counts : result.repaired) repaired.push_back(object_of(counts));
@@ -167,7 +176,13 @@ std::string json_of(const VerifyResult& result) {
                            {"not_recovered", texts(result.not_recovered)},
                            {"index_usage", object_of(result.index_usage)},
                            {"source_usage", object_of(result.source_usage)},
-                           {"damaged_files", texts(result.damaged_files)}});
+                           {"damaged_files", texts(result.damaged_files)},
+                           {"mended_files", texts(result.mended_files)},
+                           {"segments_let_go", texts(result.segments_let_go)},
+                           {"objects_let_go", result.objects_let_go},
+                           {"objects_back", result.objects_back},
+                           {"trees_mended", result.trees_mended},
+                           {"not_rebuilt", std::move(lost)}});
 }
 
 std::string json_of(const StatusReport& report) {

@@ -65,7 +65,8 @@ TEST(Json, AnyBytesGiveADocument) {
     VerifyResult verify;
     verify.sources.emplace_back();
     verify.sources[0].items.push_back({.kind = "gone", .key = bytes, .detail = bytes});
-    verify.damaged_files = {bytes};
+    verify.damaged_files = verify.mended_files = {bytes};
+    verify.not_rebuilt.push_back({.file = bytes, .reason = bytes, .keys = {bytes}});
     EXPECT_EQ(parsed(json_of(verify)).at("sources").as_array().size(), 1U);
     StatusReport status;
     status.sources.emplace_back();

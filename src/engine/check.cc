@@ -20,10 +20,21 @@ class FileCheck {
   FileCheck(HeadLog& log, const SegmentEntry& entry, Deadline deadline)
       : log_(log), entry_(entry), key_(entry.file_key()), deadline_(deadline) {}
 
-  Status run() {
+  // The segment's file.
+  Status file() {
+    key_ = entry_.file_key();
     KEDGE_TRY(ends());
-    KEDGE_TRY(planes());
-    return deletes();
+    return planes();
+  }
+
+  // Its del file. Precondition: there is one.
+  Status deletes() {
+    key_ = entry_.del_key();
+    const Bytes bytes = KEDGE_TRY(read(0, entry_.del_bytes));
+    const std::vector<std::uint32_t> dead =
+        KEDGE_TRY(parse_del_file(bytes, entry_.id, entry_.objects));
+    if (dead.size() != entry_.del_count) return bad("another count than the head says");
+    return {};
   }
 
  private:
@@ -122,16 +133,6 @@ class FileCheck {
     return {};
   }
 
-  Status deletes() {
-    if (entry_.del_file.is_zero()) return {};
-    key_ = entry_.del_key();
-    const Bytes bytes = KEDGE_TRY(read(0, entry_.del_bytes));
-    const std::vector<std::uint32_t> dead =
-        KEDGE_TRY(parse_del_file(bytes, entry_.id, entry_.objects));
-    if (dead.size() != entry_.del_count) return bad("another count than the head says");
-    return {};
-  }
-
   Result<Bytes> read(std::uint64_t offset, std::uint64_t size) {
     Blob blob = KEDGE_TRY(read_one(log_.store(),
                                    {.key = log_.path(key_),
@@ -179,6 +180,23 @@ bool is_of_file(Code code) {
          code == Code::kUnsupported;
 }
 
+// Of one file: looked at once more before it counts as damaged, should only the way here have
+// damaged it.
+template <typename Check>
+Status check_file(const std::string& key, std::vector<Damage>& damaged, Damage of,
+                  const Check& check) {
+  Status sound = check();
+  if (!sound.ok() && is_of_file(sound.code())) sound = check();
+  if (sound.ok()) return {};
+  if (!is_of_file(sound.code())) return sound.error();
+  const std::string& message = sound.error().message;
+  const bool named = message.find(key) != std::string::npos;
+  of.what = named ? message : str_cat(key, ": ", message);
+  of.code = sound.code();
+  damaged.push_back(std::move(of));
+  return {};
+}
+
 Status check_tree(HeadLog& log, const TreeEntry& entry, Deadline deadline) {
   const Result<Blob> blob = read_one(log.store(),
                                      {.key = log.path(entry.file_key()),
@@ -197,8 +215,12 @@ Status check_tree(HeadLog& log, const TreeEntry& entry, Deadline deadline) {
 }
 
 // Every live row, in key order, against what the entry of its source counts.
-Status check_counts(PageReader& reader, const SnapshotPtr& snapshot,
-                    std::vector<std::string>& damaged, Deadline deadline) {
+Status check_counts(PageReader& reader, const SnapshotPtr& snapshot, std::vector<Damage>& damaged,
+                    Deadline deadline) {
+  const auto found = [&](std::string what) {
+    Damage& damage = damaged.emplace_back();
+    damage.what = std::move(what);
+  };
   for (const SourceEntry& source : snapshot->state().sources) {
     SourceEntry counted = source;
     clear_counts(counted);
@@ -207,17 +229,16 @@ Status check_counts(PageReader& reader, const SnapshotPtr& snapshot,
     while (auto row = KEDGE_TRY(rows.next(deadline))) {
       const ObjectRow& object = row->entry.row;
       if (before == object.key) {
-        damaged.push_back(str_cat(row->segment->file()->key, ": key '", printable(object.key),
-                                  "' is live in another segment too"));
+        found(str_cat(row->segment->file()->key, ": key '", printable(object.key),
+                      "' is live in another segment too"));
       }
       before = object.key;
       add_count(counted, RowCount::of(object));
     }
     counted.earliest_retry = source.earliest_retry;  // a bound only
     if (counted != source) {
-      damaged.push_back(str_cat("head: source ", source.number, " counts ", source.live_objects,
-                                " objects, its rows are ", counted.live_objects,
-                                ", or their hash is another"));
+      found(str_cat("head: source ", source.number, " counts ", source.live_objects,
+                    " objects, its rows are ", counted.live_objects, ", or their hash is another"));
     }
   }
   return {};
@@ -225,28 +246,52 @@ Status check_counts(PageReader& reader, const SnapshotPtr& snapshot,
 
 }  // namespace
 
-Result<std::vector<std::string>> IndexImpl::check_files(Deadline deadline) {
-  std::vector<std::string> damaged;
+std::vector<Damage> known_damage(const Snapshot& snapshot) {
+  std::vector<Damage> out;
+  for (const SegmentPtr& segment : snapshot.segments()) {
+    if (!segment->damage()) continue;
+    out.push_back({.what = segment->damage()->message,
+                   .code = segment->damage()->code,
+                   .segment = segment->id(),
+                   .tree = {}});
+  }
+  for (const TreeEntry& tree : snapshot.state().trees) {
+    if (snapshot.tree(tree.id) != nullptr) continue;
+    out.push_back({.what = str_cat(tree.file_key(), ": cannot be read"),
+                   .code = Code::kCorrupt,
+                   .segment = {},
+                   .tree = tree.id});
+  }
+  return out;
+}
+
+Result<std::vector<Damage>> IndexImpl::find_damage(Deadline deadline) {
+  std::vector<Damage> damaged;
   const HeadPtr head = KEDGE_TRY(log_.read(deadline));
   const SnapshotPtr snapshot = KEDGE_TRY(open_newest(head, deadline));
   for (const SegmentEntry& entry : snapshot->state().segments) {
-    const Status sound = FileCheck(log_, entry, deadline).run();
-    if (sound.ok()) continue;
-    if (!is_of_file(sound.code())) return sound.error();
-    const std::string& message = sound.error().message;
-    const std::string name = entry.id.hex();
-    const bool named = message.find(name) != std::string::npos;
-    damaged.push_back(named ? message : str_cat(entry.file_key(), ": ", message));
+    FileCheck check(log_, entry, deadline);
+    Damage of;
+    of.segment = entry.id;
+    KEDGE_TRY(check_file(entry.file_key(), damaged, of, [&] { return check.file(); }));
+    if (entry.del_file.is_zero()) continue;
+    KEDGE_TRY(check_file(entry.del_key(), damaged, of, [&] { return check.deletes(); }));
   }
   for (const TreeEntry& tree : snapshot->state().trees) {
-    const Status sound = check_tree(log_, tree, deadline);
-    if (sound.ok()) continue;
-    if (!is_of_file(sound.code())) return sound.error();
-    damaged.push_back(sound.error().message);
+    Damage of;
+    of.tree = tree.id;
+    KEDGE_TRY(
+        check_file(tree.file_key(), damaged, of, [&] { return check_tree(log_, tree, deadline); }));
   }
   // What the rows add up to says nothing while some cannot be read.
   if (damaged.empty()) KEDGE_TRY(check_counts(reader_, snapshot, damaged, deadline));
   return damaged;
+}
+
+Result<std::vector<std::string>> IndexImpl::check_files(Deadline deadline) {
+  std::vector<std::string> out;
+  for (Damage& damage : KEDGE_TRY(find_damage(deadline))) out.push_back(std::move(damage.what));
+  return out;
 }
 
 }  // namespace kedge

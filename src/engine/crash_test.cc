@@ -177,6 +177,45 @@ TEST(EveryCall, OfACollection) {
       });
 }
 
+// Two damaged segments: what is let go is put again, as the next sync does.
+TEST(EveryCall, OfMendingFiles) {
+  std::vector<Damage> damage;
+  at_every_call(
+      [&](Scene& scene) {
+        const IndexState& state = scene.index->current()->state();
+        for (const std::size_t i : {std::size_t{0}, state.segments.size() - 1}) {
+          const std::string key = "ix/" + state.segments[i].file_key();
+          must(
+              scene.world.memory.remove(std::vector<std::string>{key}, scene.world.soon()).front());
+        }
+        // Looking is not what is tried here.
+        const auto looker =
+            must(Index::open(scene.world.environment_on(scene.world.memory, scene.world.ids),
+                             scene.world.options.index, scene.world.soon()));
+        damage = must(looker->find_damage(scene.world.soon()));
+        ASSERT_EQ(damage.size(), 2U);
+        const auto mended = scene.index->mend(damage, {}, scene.world.soon());
+        if (!mended.ok()) {
+          EXPECT_EQ(mended.code(), Code::kUnavailable) << mended.error().message;
+        }
+      },
+      [&](Scene& scene) {
+        scene.index = scene.world.open();
+        must(scene.index->mend(damage, {}, scene.world.soon()), "the next try");
+        EXPECT_TRUE(must(scene.index->check_files(scene.world.soon())).empty());
+        const auto found =
+            must(scene.index->find(scene.index->current(), scene.keys, scene.world.soon()));
+        std::vector<Intent> missing;
+        for (std::size_t i = 0; i < scene.keys.size(); ++i) {
+          const IndexedObject* object = scene.model.find(scene.keys[i]);
+          if (!found[i] && object != nullptr) missing.emplace_back(PutIntent{*object});
+        }
+        if (!missing.empty())
+          must(scene.index->commit(std::move(missing), {}, {}, scene.world.soon()));
+        scene.expect_whole(scene.model);
+      });
+}
+
 TEST(EveryCall, OfARepair) {
   at_every_call(
       [](Scene& scene) {

@@ -237,6 +237,41 @@ struct RepairReport {
   std::vector<std::string> not_recovered;  // what could not be, with the reason
 };
 
+// A file of a generation that is damaged or lost, or what the head says wrongly of the rows.
+struct Damage {
+  std::string what;  // names the file and the place
+  Code code = Code::kCorrupt;
+  std::optional<Id128> segment;  // whose file or del file it is
+  std::optional<Id128> tree;     // likewise
+};
+// What opening the snapshot showed, without a further look.
+std::vector<Damage> known_damage(const Snapshot& snapshot);
+
+struct MendOptions {
+  // Sources that cannot bring their rows back now, each with the reason: a segment that may have
+  // rows of one of them stays as it is.
+  std::map<std::uint32_t, std::string> held;
+  std::size_t max_keys = 1000;  // named in a report
+};
+
+// A segment that was damaged, or whose del file was.
+struct DamagedSegment {
+  std::string file;
+  std::string kept;                    // why it is named still; "": it is named no more
+  std::vector<std::uint32_t> sources;  // that may have rows in it
+  std::uint64_t objects = 0;           // that were live, remembered absences included
+  // Keys that were live, as far as they can be read; dead ones too where the del file is lost. Of
+  // all segments of a report the first MendOptions::max_keys.
+  std::vector<ObjectKey> keys;
+};
+
+struct MendReport {
+  std::uint64_t generation = 0;  // of the commit that named them no more; 0: there was none
+  std::vector<DamagedSegment> segments;
+  std::map<std::uint32_t, std::uint64_t> let_go;  // live objects that went, by source
+  std::uint64_t trees = 0;                        // made anew, or named no more
+};
+
 // Whether a commit first merges what must not wait. kLater is for many commits in a row that a
 // compaction ends; past kManySegments it merges all the same.
 enum class Merging : std::uint8_t { kNow, kLater };
@@ -345,7 +380,18 @@ class Index {
   // Reads every file that the newest head names, whole, and checks every page, that no key is live
   // twice, and the counts and set hashes of sources against their rows: what is damaged or lost, by
   // name.
+  virtual Result<std::vector<Damage>> find_damage(Deadline deadline) = 0;
+  // The same, in words.
   virtual Result<std::vector<std::string>> check_files(Deadline deadline) = 0;
+
+  // Under a sound head: one commit that names a damaged segment no more, nor one whose dead objects
+  // are not known, and counts what is left; then trees that segments still stand on are made anew,
+  // by compactions. What was let go the next sync of its source brings back: the set hash is not
+  // the listing's any more. Nothing is deleted: older generations have their files, damaged as they
+  // are. `damage`: what find_damage() gave; a segment that is not named any more is left out.
+  // kCorrupt: more is damaged than that; look again.
+  virtual Result<MendReport> mend(std::span<const Damage> damage, const MendOptions& options,
+                                  Deadline deadline) = 0;
 
   // Rule 10: where the head cannot be read, the newest history body, and the segments and del files
   // newer than it that are found by listing, become the head. kInvalid: the head is whole.

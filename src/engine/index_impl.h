@@ -1,6 +1,6 @@
 // The index as one class over files by task: opening (snapshot.cc), reading (lookup.cc, scan.cc,
 // search.cc, cursor.cc, warm.cc), writing (writer.cc, state_draft.cc), merging (merge.cc), checking
-// (check.cc, repair.cc).
+// (check.cc, repair.cc, mend.cc).
 #pragma once
 
 #include <atomic>
@@ -71,7 +71,10 @@ class IndexImpl final : public Index {
   Status drop(Deadline deadline) override;
   Result<CommitReport> rollback(std::uint64_t generation, Deadline deadline) override;
   Result<CollectReport> collect(const CollectOptions& options, Deadline deadline) override;
+  Result<std::vector<Damage>> find_damage(Deadline deadline) override;
   Result<std::vector<std::string>> check_files(Deadline deadline) override;
+  Result<MendReport> mend(std::span<const Damage> damage, const MendOptions& options,
+                          Deadline deadline) override;
   Result<RepairReport> repair(Deadline deadline) override;
   HeadLog& log() override { return log_; }
 
@@ -106,6 +109,8 @@ class IndexImpl final : public Index {
   Result<bool> make_room(const SnapshotPtr& base, Deadline deadline);
   Result<bool> merge(const SnapshotPtr& snapshot, MergePlan plan, Deadline deadline,
                      const RowsProgress& progress = {});
+  // Compacts the spaces of these trees, so that nothing stands on them any more; how many went.
+  Result<std::uint64_t> replace_trees(const std::vector<Id128>& trees, Deadline deadline);
 
   void search_together(const SnapshotPtr& snapshot, std::span<const SearchRequest> requests,
                        std::span<Result<SearchResult>> out, Executor& executor, Deadline deadline);

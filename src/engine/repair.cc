@@ -11,11 +11,9 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "engine/counts.h"
-#include "engine/cursor.h"
 #include "engine/index_impl.h"
+#include "engine/recount.h"
 #include "engine/state_draft.h"
-#include "engine/versions.h"
 #include "format/tree_file.h"
 
 namespace kedge {
@@ -52,7 +50,8 @@ class Repair {
         KEDGE_TRY(index_.open_snapshot(std::make_shared<const Head>(std::move(all)), deadline_));
     StateDraft draft(index_, *united);
     KEDGE_TRY(add_deletes(*united, files, draft));
-    KEDGE_TRY(keep_newest(united, draft));
+    KEDGE_TRY(
+        keep_newest(index_.reader(), united, united->segments(), dead_, {}, draft, deadline_));
     Draft out = KEDGE_TRY(draft.finish());
     for (const NewFile& file : files) {
       out.uploaded.push_back(
@@ -236,41 +235,9 @@ class Repair {
     return {};
   }
 
-  // One live row a key and space, and the counts of sources from what stays.
-  Status keep_newest(const SnapshotPtr& united, StateDraft& draft) {
-    for (SourceEntry& source : draft.state().sources) {
-      clear_counts(source);
-      RowCursor rows(index_.reader(), united, range_of(source.number, ""));
-      std::map<Id128, RowCursor::Row> newest;  // of one key, by space
-      const auto close = [&] {
-        for (const auto& [space, row] : newest) add_count(source, RowCount::of(row.entry.row));
-        newest.clear();
-      };
-      while (auto row = KEDGE_TRY(rows.next(deadline_))) {
-        const auto dead = dead_.find(row->segment->id());
-        if (dead != dead_.end() &&
-            std::binary_search(dead->second.begin(), dead->second.end(), row->number)) {
-          continue;
-        }
-        if (!newest.empty() && newest.begin()->second.entry.row.key != row->entry.row.key) close();
-        const Id128 space = row->segment->entry().space;
-        const auto [at, first] = newest.try_emplace(space);
-        const bool wins = first || later_of(Version::of(at->second.entry.row),
-                                            Version::of(row->entry.row)) == Newer::kFresh;
-        if (!first) {
-          const RowCursor::Row& loser = wins ? at->second : *row;
-          draft.kill(loser.segment->id(), loser.number);
-        }
-        if (wins) at->second = *std::move(row);
-      }
-      close();
-    }
-    return {};
-  }
-
   IndexImpl& index_;
   Deadline deadline_;
-  std::map<Id128, std::vector<std::uint32_t>> dead_;  // by the new del files
+  DeadNumbers dead_;  // by the new del files
   RepairReport report_;
 };
 

@@ -23,10 +23,13 @@ ObjectInfo info_of(const std::string& key, Timestamp time) {
 }  // namespace
 
 bool deletes_allowed(std::uint64_t proven, std::uint64_t live,
-                     std::optional<std::uint64_t> approved) {
+                     std::optional<std::uint64_t> approved, std::uint64_t let_go,
+                     std::uint64_t gone) {
   if (proven == 0 || approved == proven) return true;
-  const bool all = proven >= live;
-  const bool many = proven > kGuardObjects && proven * 100 > live * kGuardPercent;
+  const std::uint64_t lost = proven + gone;
+  const std::uint64_t were = live + let_go;
+  const bool all = lost >= were;
+  const bool many = lost > kGuardObjects && lost * 100 > were * kGuardPercent;
   return !all && !many;
 }
 
@@ -94,7 +97,8 @@ Status Absence::settle(SyncReport& report, Deadline deadline) {
         "the listing left out objects that are there: nothing is deleted on account of it");
     return {};
   }
-  if (deletes_allowed(proven_count_, live_before_, options_.approve_deletes))
+  if (deletes_allowed(proven_count_, live_before_, options_.approve_deletes, let_go_,
+                      let_go_and_gone_))
     return commit_all(report, deadline);
   report.withheld = proven_count_;
   environment_.log.warning(

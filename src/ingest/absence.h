@@ -17,9 +17,11 @@ inline constexpr std::uint64_t kGuardObjects = 10;  // more than this many and
 inline constexpr std::uint64_t kGuardPercent =
     10;  // more than this share of the source are withheld
 
-// Whether `proven` of `live` objects may go without approval.
+// Whether `proven` of `live` objects may go without approval, where a repair took out `let_go` more
+// before, and `gone` of these are gone too.
 bool deletes_allowed(std::uint64_t proven, std::uint64_t live,
-                     std::optional<std::uint64_t> approved);
+                     std::optional<std::uint64_t> approved, std::uint64_t let_go = 0,
+                     std::uint64_t gone = 0);
 
 class Absence {
  public:
@@ -33,6 +35,13 @@ class Absence {
   // Keys that vanished between listing and reading; take the same proof.
   [[nodiscard]] Spill& vanished() { return candidates_; }
 
+  // A repair took `let_go` objects out of the index just before, and `gone` of them are not listed:
+  // the guard looks at the source as it was.
+  void set_let_go(std::uint64_t let_go, std::uint64_t gone) {
+    let_go_ = let_go;
+    let_go_and_gone_ = gone;
+  }
+
   // Proves, guards and commits; fills deleted, withheld, unproven and the problems of `report`.
   Status settle(SyncReport& report, Deadline deadline);
 
@@ -44,6 +53,8 @@ class Absence {
   const SyncOptions& options_;
   std::uint32_t source_;
   std::uint64_t live_before_;
+  std::uint64_t let_go_ = 0;
+  std::uint64_t let_go_and_gone_ = 0;
   Spill candidates_;
   Spill proven_;  // last_modified holds the time of the proof
   std::uint64_t proven_count_ = 0;

@@ -28,6 +28,23 @@ TEST(DeleteGuard, WithholdsLargeLossesUnlessTheirNumberIsApproved) {
   }
 }
 
+// What a repair has just let go of is counted as it was before: a small rest of a source is no
+// measure of it, neither for what may go nor for what may not.
+TEST(DeleteGuard, MeasuresASourceAsItWasBeforeARepair) {
+  const struct {
+    std::uint64_t proven, live, let_go, gone;
+    bool allowed;
+  } cases[] = {
+      {15, 20, 0, 0, false},   {15, 20, 180, 0, true},    {15, 20, 180, 5, true},
+      {15, 20, 180, 6, false}, {15, 20, 180, 180, false}, {3, 3, 97, 0, true},
+      {3, 3, 97, 97, false},   {5, 60, 140, 140, false},  {0, 60, 140, 140, true},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(deletes_allowed(c.proven, c.live, {}, c.let_go, c.gone), c.allowed)
+        << c.proven << " of " << c.live << ", and " << c.gone << " of " << c.let_go;
+  }
+}
+
 LiveObject row_of(const ObjectInfo& listed, const Recipe& recipe) {
   LiveObject live;
   live.row.key = listed.key;

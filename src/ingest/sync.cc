@@ -212,13 +212,16 @@ class Run {
       live = environment_.index.scan(snapshot, plan_.entry.number, "");
     }
     const std::unique_ptr<Spill::Reader> reader = listing_.read();
+    std::uint64_t fresh = 0;  // listed, and not in the index
     const OnPair on_pair = [&](const ObjectInfo* listed, const LiveObject* have) -> Status {
+      if (have == nullptr) ++fresh;
       if (listed != nullptr) return take_listed(*listed, have, now, pipeline);
       if (!in_scope(plan_.scope, have->row.key))
         return absence.add_out_of_scope(have->row.key, now);
       return absence.add_unlisted(have->row.key);
     };
     KEDGE_TRY(merge_join(*reader, live.get(), on_pair, deadline_));
+    absence.set_let_go(options_.let_go, options_.let_go - std::min(fresh, options_.let_go));
     KEDGE_TRY(refresh_tags(pipeline));
     KEDGE_TRY(pipeline.finish());
     report_.stopped = options_.stop.stop_requested();

@@ -61,6 +61,9 @@ struct SyncOptions {
   std::uint64_t memory_bytes = 256ULL << 20;  // for objects in flight and the segment being built
   bool dry_run = false;  // list, compare, read, chunk and count; nothing is embedded or written
   std::optional<std::uint64_t> approve_deletes;  // lets exactly this number of withheld deletes go
+  // Objects that a repair has just let go of with damaged segments: those that the listing does not
+  // show again count as gone where the deletes are guarded.
+  std::uint64_t let_go = 0;
   bool full = false;          // compare rows even where the set hash says that nothing changed
   bool refresh_tags = false;  // ask for the tags of unchanged objects too, a request each
   Duration commit_every = std::chrono::seconds(20);

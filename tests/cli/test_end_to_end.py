@@ -46,6 +46,20 @@ def test_drift_has_its_exit_code_and_is_healed(bucket):
     assert bucket.ask("verify", "--repair", "--index", "docs/.kedge")["clean"]
 
 
+def test_a_damaged_segment_is_built_anew(bucket):
+    fill(bucket)
+    bucket.sync()
+    segment, = (path for path in (bucket.docs / ".kedge/seg").rglob("*") if path.is_file())
+    segment.write_bytes(segment.read_bytes()[:-1])
+    index = ("--index", "docs/.kedge")
+    assert segment.name in bucket.ask("verify", "--full", *index, code=3)["damaged_files"][0]
+    repaired = bucket.ask("verify", "--repair", *index)
+    assert repaired["clean"] and segment.name in repaired["segments_let_go"][0]
+    assert repaired["objects_let_go"] == repaired["objects_back"] == 4
+    assert repaired["repaired"][0]["chunks_embedded"] == 0
+    assert bucket.search("reset the bilge pump with the red lever")[0]["key"] == "deep/pump.txt"
+
+
 def test_withheld_deletes_wait_for_their_number(bucket):
     for number in range(30):
         bucket.write(f"{number}.txt", f"object {number}\n")
