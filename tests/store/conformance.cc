@@ -56,6 +56,7 @@ std::vector<std::string> sorted(std::vector<std::string> keys) {
 
 // Acknowledged means visible at once, to this handle and to any other.
 TEST_P(StoreConformance, ReadsWhatWasPut) {
+  promise("what was written is read at once, by this handle and by any other");
   const Result<Written> written = put_one(store(), "seg/ab/one", as_bytes("hello"), kNever);
   ASSERT_TRUE(done(written));
   const Result<Blob> blob = read_one(store(), whole("seg/ab/one"), kNever);
@@ -71,12 +72,14 @@ TEST_P(StoreConformance, ReadsWhatWasPut) {
 }
 
 TEST_P(StoreConformance, PutReplaces) {
+  promise("a second write of a key takes the place of the first, whatever their lengths");
   ASSERT_TRUE(done(put_one(store(), "k", as_bytes("a longer first body"), kNever)));
   ASSERT_TRUE(done(put_one(store(), "k", as_bytes("second"), kNever)));
   EXPECT_EQ(text_at(store(), "k"), "second");
 }
 
 TEST_P(StoreConformance, KeepsEmptyBodies) {
+  promise("bodies without a byte are kept");
   ASSERT_TRUE(done(put_one(store(), "put", {}, kNever)));
   ASSERT_TRUE(done(store().create("created", {}, kNever)));
   for (const char* key : {"put", "created"}) {
@@ -91,6 +94,7 @@ TEST_P(StoreConformance, KeepsEmptyBodies) {
 }
 
 TEST_P(StoreConformance, KeepsBigBodies) {
+  promise("bodies of 8 MiB are kept, and read in part");
   Bytes big(std::size_t{8} << 20);
   std::uint32_t state = 1;
   for (std::byte& b : big) b = static_cast<std::byte>((state = state * 1664525 + 1013904223) >> 24);
@@ -104,6 +108,7 @@ TEST_P(StoreConformance, KeepsBigBodies) {
 }
 
 TEST_P(StoreConformance, ReadsRanges) {
+  promise("any range is read; one that begins past the end is refused");
   ASSERT_TRUE(done(put_one(store(), "k", as_bytes("0123456789"), kNever)));
   const struct {
     std::uint64_t offset;
@@ -133,12 +138,13 @@ TEST_P(StoreConformance, ReadsRanges) {
                                << (c.length ? str_cat(*c.length) : "none");
     if (!blob.ok()) continue;
     EXPECT_EQ(blob->info.size, 10U);
-    EXPECT_TRUE(!GetParam().tags_everywhere || !blob->info.tag.value.empty());
+    EXPECT_TRUE(!tags_everywhere() || !blob->info.tag.value.empty());
   }
 }
 
 // A missing key is proven absent, and the message names it.
 TEST_P(StoreConformance, SaysNotFound) {
+  promise("a key that is not there is told from one that cannot be read");
   const Result<Blob> blob = read_one(store(), whole("nothing/here"), kNever);
   ASSERT_FALSE(blob.ok());
   EXPECT_EQ(blob.code(), Code::kNotFound);
@@ -149,6 +155,7 @@ TEST_P(StoreConformance, SaysNotFound) {
 }
 
 TEST_P(StoreConformance, ReadHoldsIfMatch) {
+  promise("a read of a state that was replaced is refused, never another's bytes");
   const Result<Written> first = put_one(store(), "k", as_bytes("first"), kNever);
   ASSERT_TRUE(done(first));
   for (const bool ranged : {false, true}) {
@@ -170,6 +177,7 @@ TEST_P(StoreConformance, ReadHoldsIfMatch) {
 }
 
 TEST_P(StoreConformance, StatDescribesLikeRead) {
+  promise("size, tag and time of a key are the same without its bytes");
   ASSERT_TRUE(done(put_one(store(), "k", as_bytes("hello"), kNever)));
   const Result<Blob> blob = read_one(store(), whole("k"), kNever);
   const Result<Stat> stat = stat_one(store(), "k", kNever);
@@ -183,6 +191,7 @@ TEST_P(StoreConformance, StatDescribesLikeRead) {
 
 // One bad key fails nobody else, and answers come in the order asked.
 TEST_P(StoreConformance, BatchesAnswerEach) {
+  promise("a batch answers each in the order asked; a bad key fails no other");
   const std::string too_long(kMaxKeyBytes + 1, 'k');
   const std::vector<PutRequest> puts = {{"a", as_bytes("A")},
                                         {"", as_bytes("no key")},
@@ -218,6 +227,7 @@ TEST_P(StoreConformance, BatchesAnswerEach) {
 }
 
 TEST_P(StoreConformance, EmptyBatchesAreFine) {
+  promise("an empty batch is fine");
   EXPECT_TRUE(store().read({}, kNever).empty());
   EXPECT_TRUE(store().stat({}, kNever).empty());
   EXPECT_TRUE(store().put({}, kNever).empty());
@@ -225,6 +235,7 @@ TEST_P(StoreConformance, EmptyBatchesAreFine) {
 }
 
 TEST_P(StoreConformance, CreateFindsTheKeyTaken) {
+  promise("a create of a key that is there is refused");
   const Result<Written> first = store().create("history/1", as_bytes("one"), kNever);
   ASSERT_TRUE(done(first));
   const Result<Written> second = store().create("history/1", as_bytes("two"), kNever);
@@ -240,6 +251,7 @@ TEST_P(StoreConformance, CreateFindsTheKeyTaken) {
 }
 
 TEST_P(StoreConformance, SwapReplacesTheExpectedStateOnly) {
+  promise("a swap replaces the state that it expects, and no other");
   const Result<Written> first = store().create("head", as_bytes("one"), kNever);
   ASSERT_TRUE(done(first));
   const Result<Written> second = store().swap("head", first->tag, as_bytes("two"), kNever);
@@ -261,6 +273,7 @@ TEST_P(StoreConformance, SwapReplacesTheExpectedStateOnly) {
 }
 
 TEST_P(StoreConformance, SwapOfAMissingKeyConflicts) {
+  promise("a swap of a key that is not there is refused, and makes none");
   const Result<Written> written = put_one(store(), "other", as_bytes("x"), kNever);
   ASSERT_TRUE(done(written));
   for (const Tag& tag : {Tag{}, Tag{"x"}, written->tag}) {
@@ -272,6 +285,7 @@ TEST_P(StoreConformance, SwapOfAMissingKeyConflicts) {
 }
 
 TEST_P(StoreConformance, RemoveTwiceSucceeds) {
+  promise("removing what is not there is no error");
   ASSERT_TRUE(done(put_one(store(), "a/b", as_bytes("x"), kNever)));
   const std::vector<std::string> keys = {"a/b", "a/b", "never/was", "a"};
   for (int round = 0; round < 2; ++round)
@@ -283,6 +297,7 @@ TEST_P(StoreConformance, RemoveTwiceSucceeds) {
 }
 
 TEST_P(StoreConformance, AnEmptyStoreListsNothing) {
+  promise("an empty store lists nothing");
   EXPECT_TRUE(list_all(store(), "").empty());
   EXPECT_TRUE(list_all(store(), "any/prefix").empty());
   EXPECT_TRUE(list_all(store(), "", "after").empty());
@@ -290,17 +305,18 @@ TEST_P(StoreConformance, AnEmptyStoreListsNothing) {
 
 // Names chosen so that folders, which sort as their name with '/', would come in the wrong order.
 TEST_P(StoreConformance, ListsByPrefixAndInOrder) {
+  promise("a listing has every key of a prefix once, in order");
   const std::vector<std::string> keys = {
       "a-b",        "a.b",          "a/b",       "a/b.c/d",  "a/b0",     "a0",      "b",
       "history/01", "history/02-x", "history-2", "seg/00/x", "seg/01/y", "seg/0/z", "z"};
   for (const std::string& key : keys) {
-    if (key == "a/b" && !GetParam().any_key) continue;
+    if (key == "a/b" && !any_key()) continue;
     ASSERT_TRUE(done(put_one(store(), key, as_bytes(key), kNever)));
   }
   std::vector<std::string> present;
   for (const std::string& key : keys)
-    if (key != "a/b" || GetParam().any_key) present.push_back(key);
-  const bool ordered = store().list("", "")->ordered();
+    if (key != "a/b" || any_key()) present.push_back(key);
+  const bool ordered = this->ordered();
   for (const char* prefix : {"", "a", "a/", "a/b", "history/", "history", "hist", "seg/0",
                              "seg/00/x", "seg/00/xx", "nothing", "/", "../", "z", "b/"}) {
     for (const char* after : {"", "a", "a/", "a/b0", "history", "history/01", "seg/00", "zz"}) {
@@ -316,6 +332,7 @@ TEST_P(StoreConformance, ListsByPrefixAndInOrder) {
 }
 
 TEST_P(StoreConformance, ListingsDescribe) {
+  promise("a listing has sizes, times and tags");
   const Result<Written> written = put_one(store(), "seg/a", as_bytes("hello"), kNever);
   ASSERT_TRUE(done(written));
   const std::vector<ObjectInfo> all = list_all(store(), "");
@@ -323,13 +340,14 @@ TEST_P(StoreConformance, ListingsDescribe) {
   EXPECT_EQ(all[0].key, "seg/a");
   EXPECT_EQ(all[0].size, 5U);
   EXPECT_EQ(all[0].version_id, "");
-  EXPECT_TRUE(!GetParam().tags_everywhere || all[0].tag == written->tag);
+  EXPECT_TRUE(!tags_everywhere() || all[0].tag == written->tag);
   const Result<Stat> stat = stat_one(store(), "seg/a", kNever);
   ASSERT_TRUE(done(stat));
   EXPECT_EQ(all[0].last_modified, stat->info.last_modified);
 }
 
 TEST_P(StoreConformance, ListsMoreThanTwoPages) {
+  promise("a listing of more than two pages is whole, from any key on");
   const std::size_t count = 2 * kMaxListPage + 345;
   std::vector<PutRequest> puts;
   std::vector<std::string> expected;
@@ -345,7 +363,7 @@ TEST_P(StoreConformance, ListsMoreThanTwoPages) {
   ASSERT_TRUE(done(put_one(store(), "other", as_bytes("x"), kNever)));
   std::ranges::sort(expected);
   std::vector<std::string> listed = keys_of(list_all(store(), "many/"));
-  const bool ordered = store().list("", "")->ordered();
+  const bool ordered = this->ordered();
   if (!ordered) std::ranges::sort(listed);
   EXPECT_EQ(listed, expected);
   if (ordered) {
@@ -356,6 +374,7 @@ TEST_P(StoreConformance, ListsMoreThanTwoPages) {
 
 // Removed keys leave the next listing, and a listing goes on while its keys are removed (gc).
 TEST_P(StoreConformance, ListingsEndWhileKeysAreRemoved) {
+  promise("a listing goes on while its keys are removed");
   std::vector<PutRequest> puts;
   for (std::size_t i = 0; i < kMaxListPage + 200; ++i)
     puts.push_back({str_cat("k", 10'000 + i), as_bytes("x")});
@@ -377,6 +396,7 @@ TEST_P(StoreConformance, ListingsEndWhileKeysAreRemoved) {
 // Uploads that began after a state was read began after its store_time, and Written::store_time is
 // never after Last-Modified: gc's fence stands on both.
 TEST_P(StoreConformance, StoreTimesAreOrdered) {
+  promise("what is written after a state was read is not dated before it");
   const Result<Timestamp> before = store().now(kNever);
   ASSERT_TRUE(done(before));
   EXPECT_GT(before->micros, 0);
@@ -386,7 +406,7 @@ TEST_P(StoreConformance, StoreTimesAreOrdered) {
   const Result<Blob> blob = read_one(store(), whole("k"), kNever);
   ASSERT_TRUE(done(blob));
   EXPECT_LE(written->store_time, blob->info.last_modified);
-  const Duration lag = GetParam().clock_lag;
+  const Duration lag = clock_lag();
   EXPECT_LE(blob->info.last_modified, blob->store_time + lag);
   const Result<Written> swapped = store().swap("k", blob->info.tag, as_bytes("y"), kNever);
   ASSERT_TRUE(done(swapped));
@@ -410,6 +430,7 @@ bool is_odd_path(std::string_view key) {
 // Keys of any bytes (of any UTF-8, where a store takes only that) are kept apart, or refused; never
 // are they taken for another key.
 TEST_P(StoreConformance, OddKeysAreKeptOrRefused) {
+  promise("keys of any bytes are kept apart or refused, never taken for another");
   const std::vector<std::string> odd = {"../up",
                                         "a/../b",
                                         "/abs",
@@ -434,20 +455,20 @@ TEST_P(StoreConformance, OddKeysAreKeptOrRefused) {
                                         "+"};
   std::vector<std::string> kept;
   for (const std::string& key : odd) {
-    if (GetParam().keys_are_paths && is_odd_path(key)) continue;
+    if (keys_are_paths() && is_odd_path(key)) continue;
     const Result<Written> written = put_one(store(), key, as_bytes(key), kNever);
     if (written.ok()) {
       kept.push_back(key);
       continue;
     }
-    EXPECT_FALSE(GetParam().any_key && !find_invalid_utf8(key)) << printable(key);
+    EXPECT_FALSE(any_key() && !find_invalid_utf8(key)) << printable(key);
     EXPECT_EQ(written.code(), Code::kInvalid) << printable(key) << written.error().message;
     EXPECT_FALSE(store().create(key, as_bytes("x"), kNever).ok()) << printable(key);
     EXPECT_FALSE(store().swap(key, Tag{"t"}, as_bytes("x"), kNever).ok()) << printable(key);
     EXPECT_FALSE(read_one(store(), whole(key), kNever).ok()) << printable(key);
     const Result<void> removed = store().remove(std::span(&key, 1), kNever).front();
     EXPECT_TRUE(removed.ok() || removed.code() != Code::kInternal) << removed.error().message;
-    if (GetParam().keys_are_paths && !find_invalid_utf8(key)) continue;
+    if (keys_are_paths() && !find_invalid_utf8(key)) continue;
     EXPECT_EQ(store().create(key, as_bytes("x"), kNever).code(), Code::kInvalid);
     EXPECT_EQ(store().swap(key, Tag{"t"}, as_bytes("x"), kNever).code(), Code::kInvalid);
     EXPECT_EQ(read_one(store(), whole(key), kNever).code(), Code::kInvalid);
@@ -458,6 +479,7 @@ TEST_P(StoreConformance, OddKeysAreKeptOrRefused) {
 }
 
 TEST_P(StoreConformance, TakesTheLongestKey) {
+  promise("keys of the greatest length are kept");
   std::string key;
   while (key.size() + 200 < kMaxKeyBytes) key += std::string(199, 'k') + "/";
   key += std::string(kMaxKeyBytes - key.size(), 'k');

@@ -51,7 +51,37 @@ class StoreConformance : public testing::TestWithParam<StoreCase> {
   ObjectStore& store() { return under_test_->store(); }
   StoreUnderTest& under_test() { return *under_test_; }
 
+  // The sentence of the contract that a test is for, as docs/stores.md has it: `./dev stores` reads
+  // it from the test's result, the check of the page from the source.
+  static void promise(const std::string& sentence) { RecordProperty("promise", sentence); }
+
+  // What a case does not promise, noted beside the result of a test that asks.
+  [[nodiscard]] bool any_key() const {
+    return noted("differs_keys", GetParam().any_key,
+                 "no key is a folder of another, and some bytes are refused");
+  }
+  [[nodiscard]] bool keys_are_paths() const {
+    return !noted("differs_paths", !GetParam().keys_are_paths, "a//b, ./ and ../ are not tried");
+  }
+  [[nodiscard]] bool tags_everywhere() const {
+    return noted("differs_tags", GetParam().tags_everywhere, "no tags here");
+  }
+  [[nodiscard]] Duration clock_lag() const {
+    noted("differs_clock", GetParam().clock_lag == Duration{0},
+          "its clock may show up to " + std::to_string(GetParam().clock_lag.count() / 1'000'000) +
+              " s less than it dates objects with");
+    return GetParam().clock_lag;
+  }
+  [[nodiscard]] bool ordered() {
+    return noted("differs_order", store().list("", "")->ordered(), "in no order");
+  }
+
  private:
+  static bool noted(const char* name, bool promised, const std::string& difference) {
+    if (!promised) RecordProperty(name, difference);
+    return promised;
+  }
+
   std::unique_ptr<StoreUnderTest> under_test_;
 };
 

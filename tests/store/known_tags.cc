@@ -8,6 +8,7 @@ const Deadline kNever = Deadline::never();
 
 // A head that is known already is not sent again; one that was replaced is, whatever came between.
 TEST_P(StoreConformance, ReadHoldsUnlessMatch) {
+  promise("what is known already is not sent again; what was replaced is");
   const Result<Written> first = put_one(store(), "k", as_bytes("first"), kNever);
   ASSERT_TRUE(done(first));
   for (const bool ranged : {false, true}) {

@@ -50,5 +50,11 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
                                                      {.clock_step = std::chrono::seconds(1)})),
                          [](const auto& info) { return info.param.name; });
 
+INSTANTIATE_TEST_SUITE_P(Wrapped, StoreConformance,
+                         testing::Values(StoreCase{
+                             .name = "all",
+                             .make = [] { return std::make_unique<WrappedUnderTest>(); }}),
+                         [](const auto& info) { return info.param.name; });
+
 }  // namespace
 }  // namespace kedge

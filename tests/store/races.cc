@@ -31,6 +31,7 @@ void race(StoreUnderTest& under_test, const Body& body) {
 }
 
 TEST_P(StoreConformance, OneCreateWins) {
+  promise("of 32 creates of a key at once one wins");
   for (int round = 0; round < kRounds; ++round) {
     const std::string key = str_cat("race/", round);
     std::atomic<int> won{0};
@@ -53,6 +54,7 @@ TEST_P(StoreConformance, OneCreateWins) {
 
 // A body holds the count and who wrote it, so that no two states are equal by their bytes.
 TEST_P(StoreConformance, SwapsLoseNoUpdate) {
+  promise("of 32 writers that swap at once none loses an update that was acknowledged");
   constexpr int kEach = 4;
   ASSERT_TRUE(store().create("head", as_bytes("0 start"), kNever).ok());
   std::atomic<int> acknowledged{0};
@@ -86,6 +88,7 @@ TEST_P(StoreConformance, SwapsLoseNoUpdate) {
 
 // Only one of the writers that saw the same state may replace it.
 TEST_P(StoreConformance, OneSwapOfAStateWins) {
+  promise("of 32 swaps of one state at once one wins");
   Result<Written> state = store().create("head", as_bytes("start"), kNever);
   ASSERT_TRUE(state.ok());
   for (int round = 0; round < kRounds; ++round) {
@@ -108,6 +111,7 @@ TEST_P(StoreConformance, OneSwapOfAStateWins) {
 
 // A reader sees one whole body or another, never a mixture or a part.
 TEST_P(StoreConformance, ReadersSeeWholeBodies) {
+  promise("a reader beside a writer sees one whole body or the other");
   const std::string key = "k";
   const auto body = [](int i) {
     return std::string(static_cast<std::size_t>(1000 + i * 977), static_cast<char>('a' + i % 26));

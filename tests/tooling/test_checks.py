@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+STORES = ("<!-- made by ./dev stores: begin -->\n| what must hold | memory | all wrappers, on memory | folder | `kedge-s3-emulator` |"
+          " versitygw |\n|---|---|---|---|---|---|\n| {} | yes | yes | yes | yes | yes |\n<!-- end -->\n")
 GOOD = {
     "src/LAYERS": "base:\nstore: base\ncli: base store\n",
     "src/base/a.h": '#pragma once\n#include "kedge/result.h"\n',
@@ -17,6 +19,8 @@ GOOD = {
     "docs/x.md": "# The rule\n\nSee [it](#the-rule) in `src/store/b.cc`.\n",
     "tests/golden/a.bin": "KG",
     "docs/format.md": "# Bytes\n\n```hex a.bin\n0000  4b 47  magic\n```\n",
+    "tests/store/a.cc": 'TEST_P(StoreConformance, Holds) {\n  promise(\n      "it "\n      "holds");\n  holds();\n}\n',
+    "docs/stores.md": STORES.format("it holds (`Holds`)"),
     "tools/mutants.toml": '[[mutant]]\nname = "m"\nrule = "r"\nfile = "src/store/b.cc"\nfind = "return 1"\n'
                           'replace = "return 2"\ntest = "store_test"\n',
 }
@@ -51,6 +55,14 @@ BROKEN = [
     ("failures", "docs/failures.md", "It fails: `Store.Loses`.\n", "failures.md:1: names Store.Loses"),
     ("failures", "docs/failures.md", "It fails: `test_x.py::test_y`.\n", "names test_x.py::test_y"),
     ("failures", "docs/failures.md", "It fails: *m* and *n_of*.\n", "names n_of"),
+    ("stores", "docs/stores.md", "# Stores\n", "no table between the marks"),
+    ("stores", "docs/stores.md", STORES.format("it holds (`Held`)"), "no row of Holds"),
+    ("stores", "docs/stores.md", STORES.format("it holds (`Held`)"), "shows Held, which the suite does not have"),
+    ("stores", "docs/stores.md", STORES.format("it held (`Holds`)"), "no row of Holds, 'it holds'"),
+    ("stores", "docs/stores.md", STORES.format("it holds (`Holds`)").replace("versitygw", "other"), "does not begin with"),
+    ("stores", "docs/stores.md", STORES.format("it holds (`Holds`)").replace("yes | yes", "yes | not run"), "not run on every"),
+    ("stores", "docs/stores.md", STORES.format("it holds (`Holds`)").replace("yes | yes", "yes | **no**"), "failed or was"),
+    ("stores", "tests/store/a.cc", "TEST_P(StoreConformance, Holds) {\n}\n", "does not begin with promise"),
     ("mutants", "src/store/b.cc", "int rule() { return 3; }\n", "matches 0 times"),
     ("mutants", "src/store/b.cc", "int rule() { return 1; }\nint same() { return 1; }\n", "matches 2 times"),
     ("mutants", "tools/mutants.toml", '[[mutant]]\nname = "m"\n', "missing or unknown fields"),
@@ -60,7 +72,8 @@ BROKEN = [
 @pytest.fixture
 def repository(tmp_path):
     shutil.copytree(ROOT / "tools/check", tmp_path / "tools/check", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "tools/mutants.py", tmp_path / "tools")
+    for program in ("mutants.py", "stores.py"):
+        shutil.copy(ROOT / "tools" / program, tmp_path / "tools")
     shutil.copy(ROOT / ".clang-format", tmp_path)
     for name, contents in GOOD.items():
         write(tmp_path, name, contents)
@@ -79,7 +92,7 @@ def check(repository, name):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["layers", "links", "text", "format", "mutants", "examples", "failures"])
+@pytest.mark.parametrize("name", ["layers", "links", "text", "format", "mutants", "examples", "failures", "stores"])
 def test_a_good_repository_passes(repository, name):
     assert check(repository, name) == (0, "")
 

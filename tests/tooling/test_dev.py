@@ -90,7 +90,7 @@ esac""")
 
 def test_help_names_every_command():
     shown = subprocess.run([ROOT / "dev", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("setup", "build", "test", "check", "demo", "run", "bench", "fuzz", "sim", "mutants", "soak", "package"):
+    for command in ("setup", "build", "test", "check", "demo", "run", "bench", "fuzz", "sim", "mutants", "soak", "stores", "package"):
         assert f"\n    {command} " in shown, command
         assert "example: ./dev" in subprocess.run([ROOT / "dev", command, "--help"], capture_output=True, text=True,
                                                  check=True).stdout
