@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "api/model_locator.h"
 #include "api/open_store.h"
 #include "api/variable.h"
+#include "base/errno_text.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -72,8 +72,7 @@ Status make_folders(const std::string& path) {
   for (std::size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
     const std::string part = path.substr(0, at);
     if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
-      return {Code::kDenied,
-              str_cat("scratch folder ", printable(path), ": ", std::strerror(errno))};
+      return {Code::kDenied, str_cat("scratch folder ", printable(path), ": ", errno_text(errno))};
     }
     if (at == std::string::npos) return {};
   }

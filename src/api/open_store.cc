@@ -5,11 +5,11 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
 #include <utility>
 
 #include "api/bucket_folder.h"
 #include "api/store_options.h"
+#include "base/errno_text.h"
 #include "base/strings.h"
 #include "kedge/client.h"
 #include "s3/s3_store.h"
@@ -36,7 +36,7 @@ Result<SourcePlace> find_in_files(const std::string& source) {
   struct stat info {};
   if (realpath(path.c_str(), resolved) == nullptr || stat(resolved, &info) != 0) {
     return {errno == EACCES ? Code::kDenied : Code::kNotFound,
-            str_cat("source '", printable(source), "': ", std::strerror(errno))};
+            str_cat("source '", printable(source), "': ", errno_text(errno))};
   }
   SourcePlace out{std::string(kFileScheme) + resolved, ""};
   if (S_ISREG(info.st_mode)) {

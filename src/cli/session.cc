@@ -22,7 +22,9 @@ std::string_view hint_of(Code code) {
     case Code::kCorrupt:
       return "`kedge verify --full` tells what is damaged";
     case Code::kExhausted:
-      return "a limit was met: --memory, --max-object-size, or free room on the disk";
+      return "a limit was met: --memory, --max-object-size, open files (ulimit -n), or free room "
+             "on "
+             "the disk";
     case Code::kInternal:
       return "this is a bug in Kedge: please report it with the command that you ran";
     default:

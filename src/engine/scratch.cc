@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <utility>
 
+#include "base/errno_text.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -29,7 +29,7 @@ Scratch::Scratch(std::uint64_t memory_bytes, std::string folder)
 Error Scratch::failed(std::string_view what, int error) const {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return {full ? Code::kExhausted : Code::kUnavailable,
-          str_cat("a temporary file in ", folder_, " cannot be ", what, ": ", std::strerror(error),
+          str_cat("a temporary file in ", folder_, " cannot be ", what, ": ", errno_text(error),
                   full ? "; choose a folder with more room (--scratch)" : "")};
 }
 

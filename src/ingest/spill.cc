@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <queue>
 #include <utility>
 
+#include "base/errno_text.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -59,7 +59,7 @@ bool before(const ObjectInfo& a, const ObjectInfo& b) {
 Error disk_error(const std::string& folder, std::string_view what) {
   const int error = errno;
   const Code code = error == ENOSPC || error == EDQUOT ? Code::kExhausted : Code::kUnavailable;
-  return {code, str_cat("scratch folder ", folder, ": ", what, ": ", std::strerror(error))};
+  return {code, str_cat("scratch folder ", folder, ": ", what, ": ", errno_text(error))};
 }
 
 // One run, or what stayed in memory, in order.

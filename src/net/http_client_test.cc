@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <set>
@@ -331,6 +332,27 @@ TEST(HttpClient, CarriesAThousandRequestsOverSixteenConnections) {
   EXPECT_EQ(counts.bytes_in, bytes);
   EXPECT_LE(server.connections(), 16U);
   EXPECT_EQ(counts.connections, server.connections());
+}
+
+// A connection is an open file, and a kept one stays open: where few may be open there must be room
+// for all else, and for connections that may not be kept ones.
+TEST(HttpClient, LeavesMostOpenFilesToOthers) {
+  ScriptedServer server(
+      answering([](const SeenRequest& request) { return answer_of(request.path()); }));
+  const auto client = new_client({.max_connections = 128});
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 64;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const auto first = client->send_one(patient(server.url("/first")), Deadline::never());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_EQ(text_of(first), "/first");
+  std::vector<HttpRequest> requests;
+  for (int i = 0; i < 300; ++i) requests.push_back(patient(server.url(str_cat("/", i))));
+  const auto answers = client->send(requests, Deadline::never(), {});
+  for (std::size_t i = 0; i < answers.size(); ++i) ASSERT_EQ(text_of(answers[i]), str_cat("/", i));
+  EXPECT_LE(server.connections(), 16U);
 }
 
 // Callers on several threads share the I/O thread and must get their own answers.

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <system_error>
 
+#include "base/errno_text.h"
 #include "base/strings.h"
 #include "net/exit_gate.h"
 
@@ -16,6 +17,8 @@ namespace kedge {
 namespace {
 
 constexpr std::size_t kMaxEvents = 256;  // of one look at the sockets
+// Of the files that may be open one in so many is a connection of one client, at most.
+constexpr std::uint64_t kFilesAConnection = 4;
 constexpr int kLongestWaitMilliseconds = 3'600'000;
 
 HttpLoop& loop_of(void* self) { return *static_cast<HttpLoop*>(self); }
@@ -35,7 +38,12 @@ HttpLoop::HttpLoop(const HttpClientOptions& options, Clock& clock, LiveCounts& c
       counts_(counts),
       process_(getpid()),
       share_(curl_share_init()),
-      environment_{options, clock, share_, open_socket, close_socket, this, Duration::max()},
+      environment_{.options = options,
+                   .clock = clock,
+                   .share = share_,
+                   .open_socket = open_socket,
+                   .close_socket = close_socket,
+                   .sockets = this},
       hedges_(options.hedge_budget, options.hedge_floor) {}
 
 Status HttpLoop::open() {
@@ -43,7 +51,8 @@ Status HttpLoop::open() {
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   multi_ = curl_multi_init();
   if (epoll_ < 0 || wake_ < 0 || multi_ == nullptr || share_ == nullptr)
-    return {Code::kExhausted, "http: no descriptor or memory for an I/O thread"};
+    return {Code::kExhausted,
+            str_cat("http: no descriptor or memory for an I/O thread: ", errno_text(errno))};
   epoll_event event{.events = EPOLLIN, .data = {.fd = wake_}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
   curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
@@ -52,7 +61,10 @@ Status HttpLoop::open() {
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-  const auto connections = static_cast<long>(options_.max_connections);
+  // A connection is an open file, and one that is kept would be in the way of all others.
+  const std::uint64_t most = std::max<std::uint64_t>(1, open_files_limit() / kFilesAConnection);
+  const auto connections =
+      static_cast<long>(std::min<std::uint64_t>(options_.max_connections, most));
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, connections);
   curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 
 #include "net/http_loop.h"
 
@@ -29,6 +30,7 @@ HttpLoop::Socket& HttpLoop::socket_at(curl_socket_t socket) {
 curl_socket_t HttpLoop::open_socket(void* self, curlsocktype, curl_sockaddr* address) {
   // Kedge starts programs, which must not hold its connections open.
   const int socket = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  loop_of(self).environment_.refused_socket = socket < 0 ? errno : 0;
   if (socket >= 0) loop_of(self).socket_at(socket) = Socket{.connection = true};
   return socket;
 }

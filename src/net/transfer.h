@@ -35,6 +35,7 @@ struct TransferEnvironment {
   curl_opensocket_callback open_socket;
   curl_closesocket_callback close_socket;
   void* sockets;
+  int refused_socket = 0;  // why the system gave no socket the last time that it did not
   // A lower bound of when the loop must look at its timers; a transfer lowers it.
   Duration next_timer = Duration::max();
 };

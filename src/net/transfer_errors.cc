@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/errno_text.h"
 #include "base/strings.h"
 #include "net/transfer.h"
 
@@ -17,7 +18,7 @@ std::string duration_text(Duration duration) {
   return str_cat(micros / 1'000, " ms");
 }
 
-std::string errno_text(long error) {
+std::string reason_of(long error) {
   switch (error) {
     case 0:
       return "failed";
@@ -29,8 +30,7 @@ std::string errno_text(long error) {
     default:
       break;
   }
-  const char* text = strerrordesc_np(static_cast<int>(error));
-  std::string lower = text == nullptr ? str_cat("error ", error) : text;
+  std::string lower = errno_text(static_cast<int>(error));
   if (lower[0] >= 'A' && lower[0] <= 'Z') lower[0] = static_cast<char>(lower[0] - 'A' + 'a');
   return lower;
 }
@@ -94,7 +94,9 @@ Error Transfer::timed_out(Duration now) const {
 std::string Transfer::system_error() const {
   long error = 0;
   curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &error);
-  return errno_text(error);
+  // Of a socket that there was not libcurl knows no reason.
+  if (error == 0 && phase_ == Phase::kConnecting) error = environment_.refused_socket;
+  return reason_of(error);
 }
 
 Error Transfer::tls_error(CURLcode code) const {

@@ -98,6 +98,7 @@ class FolderListing final : public Listing {
 
  private:
   Status enter(int fd, const std::string& prefix) {
+    if (fd < 0) return errno_error(errno, "list", prefix);
     if (levels_.size() >= kMaxFolderDepth) {
       close(fd);
       return {Code::kExhausted,
@@ -107,14 +108,19 @@ class FolderListing final : public Listing {
     if (directory == nullptr) return errno_error(errno, "list", prefix);
     rewinddir(directory);
     levels_.push_back({directory, prefix, {}});
-    if (options_.gitignore) levels_.back().rules = read_rules(::dirfd(directory));
+    if (options_.gitignore)
+      levels_.back().rules = KEDGE_TRY(read_rules(::dirfd(directory), prefix));
     return {};
   }
 
-  static IgnoreRules read_rules(int folder) {
+  // Without rules that are there, what they keep out would be read.
+  static Result<IgnoreRules> read_rules(int folder, const std::string& prefix) {
     const UniqueFd file(
         openat(folder, ".gitignore", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!file.valid()) return {};
+    if (!file.valid()) {
+      if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return IgnoreRules();
+      return errno_error(errno, "read", prefix + ".gitignore");
+    }
     std::string text(kMaxIgnoreBytes, '\0');
     const ssize_t size = pread(file.get(), text.data(), text.size(), 0);
     return IgnoreRules::parse(

@@ -12,6 +12,7 @@
 #include <ctime>
 #include <system_error>
 
+#include "base/errno_text.h"
 #include "base/hash.h"
 #include "base/strings.h"
 
@@ -56,6 +57,8 @@ Code code_of(int error) {
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
+    case EMFILE:
+    case ENFILE:
       return Code::kExhausted;
     case ENAMETOOLONG:
       return Code::kInvalid;
@@ -72,8 +75,7 @@ void UniqueFd::reset() {
 }
 
 Error errno_error(int error, std::string_view action, std::string_view name) {
-  std::string reason = error == ELOOP ? "it is or lies behind a symbolic link"
-                                      : std::generic_category().message(error);
+  std::string reason = error == ELOOP ? "it is or lies behind a symbolic link" : errno_text(error);
   return {code_of(error), str_cat("cannot ", action, " '", printable(name), "': ", reason)};
 }
 

@@ -39,8 +39,8 @@ class UniqueFd {
 };
 
 // An errno as an error: "cannot <action> '<name>': <reason>". ENOENT and ENOTDIR are kNotFound;
-// EACCES, EPERM, EROFS and ELOOP (a symlink) kDenied; ENOSPC, EDQUOT, EFBIG kExhausted;
-// ENAMETOOLONG kInvalid; anything else kUnavailable.
+// EACCES, EPERM, EROFS and ELOOP (a symlink) kDenied; ENOSPC, EDQUOT, EFBIG and no more
+// descriptors kExhausted; ENAMETOOLONG kInvalid; anything else kUnavailable.
 Error errno_error(int error, std::string_view action, std::string_view name);
 
 // The largest body that one read returns: more than any file of an index, and a guard against
