@@ -101,7 +101,7 @@ void do_everything(ObjectStore& store) {
   EXPECT_TRUE(store.tags(keys, never).front().ok());
   store.remove(keys, never);
   EXPECT_TRUE(store.list("", "")->next(never).ok());
-  EXPECT_TRUE(store.sweep("", {1'700'000'000'000'000}, false, never).ok());
+  EXPECT_TRUE(store.sweep({.prefix = {}, .before = {1'700'000'000'000'000}}, never).ok());
   EXPECT_FALSE(store.facts(never).empty());
   EXPECT_TRUE(store.now(never).ok());
 }

@@ -40,8 +40,9 @@ Result<GcReport> run_gc(Session& session, const GcRequest& request) {
                           std::string_view why) {
       // The cache is a store of its own, collected below by its own rules.
       const bool cached = key.starts_with("cache/");
-      request.explain(std::string(key), size, goes,
-                      cached ? "of the embedding cache" : std::string(why));
+      request.explain(
+          std::string(key), size, goes,
+          cached ? "of the embedding cache, which goes by its own rules" : std::string(why));
     };
   }
   CollectReport report = KEDGE_TRY(index->collect(options, Deadline::never()));

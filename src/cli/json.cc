@@ -277,6 +277,12 @@ std::string json_of(const GcReport& r) {
                            {"stopped", text(r.stopped)}});
 }
 
+std::string json_of_key(const std::string& key, std::uint64_t size, bool goes,
+                        const std::string& why) {
+  return json::serialize(
+      json::object{{"key", text(key)}, {"bytes", size}, {"goes", goes}, {"why", text(why)}});
+}
+
 std::string json_of(const std::vector<Generation>& generations) {
   json::array out;
   for (const Generation& g : generations) {

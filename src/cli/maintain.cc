@@ -1,5 +1,6 @@
 // gc, rollback, pins, sources and drop: what changes an index without a sync.
 #include <memory>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/json.h"
@@ -10,6 +11,30 @@
 
 namespace kedge::cli {
 
+namespace {
+
+// The JSON of `gc --dry-run`: one document, whose first member grows key by key, so that a million
+// keys are never held.
+class KeyList {
+ public:
+  explicit KeyList(Session& session) : session_(session) {}
+
+  void add(const std::string& key) {
+    session_.print((std::exchange(begun_, true) ? ",\n" : "{\"keys\":[\n") + key);
+  }
+  // Ends the document with the members of this one.
+  void finish(const std::string& document) {
+    session_.print((begun_ ? "\n]," : "{\"keys\":[],") + document.substr(1));
+  }
+  [[nodiscard]] bool begun() const { return begun_; }
+
+ private:
+  Session& session_;
+  bool begun_ = false;
+};
+
+}  // namespace
+
 Command gc_command() {
   auto request = std::make_shared<GcRequest>();
   Command out;
@@ -18,21 +43,32 @@ Command gc_command() {
   out.details =
       "Of a dropped index too: its files go when its generations are not retained any more.";
   out.examples = {"kedge gc --dry-run", "kedge gc"};
-  out.options = {make_switch("dry-run", "say for each key whether it goes, and why",
+  out.options = {make_switch("dry-run",
+                             "say for each key whether it goes, and why; with --json as \"keys\"",
                              into(&request->dry_run), false)};
   out.run = [request](Session& session) -> Result<int> {
     Result<Client*> client = session.client(request->dry_run ? Access::kRead : Access::kWrite);
     if (!client.ok()) return client.error();
-    if (request->dry_run && !session.json()) {
+    KeyList keys(session);
+    if (request->dry_run) {
       request->explain = [&](const std::string& key, std::uint64_t size, bool goes,
                              const std::string& why) {
+        if (session.json()) return keys.add(json_of_key(key, size, goes, why));
         session.print((goes ? "goes  " : "stays ") + visible(key) + "  " + format_bytes(size) +
                       "  " + why + "\n");
       };
     }
     const Result<GcReport> report = (*client)->gc(*request);
-    if (!report.ok()) return report.error();
-    if (session.json()) {
+    request->explain = nullptr;
+    if (!report.ok() && !keys.begun()) return report.error();
+    if (!report.ok()) {
+      keys.finish(json_of(report.error(), ""));
+      report_error(session.console(), false, report.error(), "");
+      return kExitFailed;
+    }
+    if (session.json() && request->dry_run) {
+      keys.finish(json_of(*report));
+    } else if (session.json()) {
       session.print(json_of(*report));
     } else {
       session.print(format_count(report->removed) +

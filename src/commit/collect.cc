@@ -14,6 +14,8 @@
 namespace kedge {
 namespace {
 
+constexpr std::string_view kHeadKey = "head";
+
 // The names that must stay, and which of them the listing has shown.
 class Marks {
  public:
@@ -227,7 +229,7 @@ class Collection {
   };
 
   Result<Verdict> judge(const ObjectInfo& info, std::string_view relative) {
-    if (relative == "head") return Verdict{Fate::kKept, "the head"};
+    if (relative == kHeadKey) return Verdict{Fate::kKept, "the head"};
     const bool young = info.last_modified >= fence_.gc_floor;
     if (const auto entry = parse_history_key(relative)) {
       if (entry->generation >= fence_.generation || fence_.retains(entry->generation))
@@ -299,16 +301,20 @@ class Collection {
     return {};
   }
 
-  // What a versioned bucket keeps of removed and replaced files. Only of names that are the index's
-  // own: others may have lain beside it. It comes last, when every named file was seen to be there,
-  // so that a version that could still heal a loss is never swept.
+  // What a versioned bucket keeps of removed and replaced files. Only of keys that are the index's
+  // own: others lie beside it, in its folders too. It comes last, when every named file was seen to
+  // be there, so that a version that could still heal a loss is never swept.
   void sweep() {
     std::vector<std::string> prefixes = {std::string(kHistoryFolder)};
     prefixes.insert(prefixes.end(), options_.folders.begin(), options_.folders.end());
-    if (head_is_alone()) prefixes.emplace_back("head");
+    prefixes.emplace_back(kHeadKey);
+    SweepRequest request{.prefix = {},
+                         .before = fence_.gc_floor,
+                         .dry_run = options_.dry_run,
+                         .ours = [this](std::string_view key) { return leaves(key); }};
     for (const std::string& prefix : prefixes) {
-      const Result<Leftovers> swept =
-          log_.store().sweep(log_.path(prefix), fence_.gc_floor, options_.dry_run, deadline_);
+      request.prefix = log_.path(prefix);
+      const Result<Leftovers> swept = log_.store().sweep(request, deadline_);
       if (!swept.ok()) {
         report_.not_swept = swept.error().message;
         return;
@@ -320,15 +326,13 @@ class Collection {
     }
   }
 
-  // Whether "head" as a prefix means the head and nothing else.
-  bool head_is_alone() {
-    const auto page = log_.store().list(log_.path("head"), "")->next(deadline_);
-    const bool alone =
-        page.ok() && std::all_of(page->begin(), page->end(), [&](const ObjectInfo& info) {
-          return info.key == log_.path("head");
-        });
-    if (!alone) report_.not_swept = "versions of the head: other keys begin with its name";
-    return alone;
+  // Whether what is left over of this key is the index's own.
+  bool leaves(std::string_view key) const {
+    if (!key.starts_with(log_.prefix())) return false;
+    const std::string_view relative = key.substr(log_.prefix().size());
+    if (relative == kHeadKey || parse_history_key(relative)) return true;
+    if (!options_.standing.empty() && relative == options_.standing) return true;
+    return options_.is_ours(relative) || (options_.is_passing && options_.is_passing(relative));
   }
 
   Status look_again(std::span<const Candidate> chosen) {

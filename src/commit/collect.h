@@ -34,10 +34,13 @@ struct CollectOptions {
   // A key that is no file of any generation, and stays while the index is not dropped. May be
   // empty.
   std::string_view standing = {};
-  // Folders of the index's files, each ending with '/': what the store keeps of them beside the
-  // listing (noncurrent versions, delete markers, unfinished uploads) goes too, once it is older
-  // than the floor. The head and its history are known without.
+  // Folders of the index's files, each ending with '/': what the store keeps of the index's keys in
+  // them beside the listing (noncurrent versions, delete markers, unfinished uploads) goes too,
+  // once it is older than the floor. The head and its history are known without.
   std::vector<std::string> folders = {};
+  // Whether a relative key that is no file of the index is one that the index makes and removes by
+  // itself: what the store keeps of it beside the listing goes like that of files. May be empty.
+  std::function<bool(std::string_view relative)> is_passing = {};
   std::size_t batch = kMaxRemoveBatch;  // names removed between two looks at the head
   std::size_t held_names = kMaxHeldNames;
 };

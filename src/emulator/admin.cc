@@ -82,8 +82,7 @@ Result<std::string> Server::administer_path(std::string_view method, std::string
       there = store_.find(wanted.bucket) != nullptr;
     }
     if (!there) make_bucket(wanted.bucket, {});
-    if (auto filled = fill(wanted.bucket, wanted.prefix, wanted.count, wanted.size); !filled.ok())
-      return filled.error();
+    if (auto filled = fill(wanted); !filled.ok()) return filled.error();
     return done;
   }
   return Error{Code::kNotFound, str_cat("no such request: ", printable(what))};

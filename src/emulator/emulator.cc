@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/hash.h"
 #include "base/strings.h"
 #include "emulator/delivery.h"
 #include "emulator/digests.h"
@@ -14,6 +15,21 @@ namespace kedge::emulator {
 namespace {
 
 constexpr std::size_t kBlockBytes = 1 << 20;  // of made-up objects
+
+// The name of a made-up object: the request's, with its number and its hash in it.
+std::string filled_name(const FillRequest& request, std::uint64_t number) {
+  std::array<char, 32> digits{};
+  std::snprintf(digits.data(), digits.size(), "%010llu", static_cast<unsigned long long>(number));
+  const std::string hash = xxh3_128(as_bytes(str_cat(request.prefix, digits.data()))).hex();
+  std::string name = request.name;
+  const std::pair<std::string_view, std::string> parts[] = {
+      {"{number}", digits.data()}, {"{hh}", hash.substr(0, 2)}, {"{32}", hash}};
+  for (const auto& [part, value] : parts) {
+    for (std::size_t at = name.find(part); at != std::string::npos; at = name.find(part, at))
+      name.replace(at, part.size(), value);
+  }
+  return request.prefix + name;
+}
 
 bool is_error(const Reply& reply) { return reply.status >= 400; }
 
@@ -100,9 +116,9 @@ void Server::make_bucket(const std::string& name, const BucketOptions& options) 
   bucket.requester_pays = options.requester_pays;
 }
 
-Status Server::fill(const std::string& name, const std::string& prefix, std::uint64_t count,
-                    std::uint64_t size) {
-  if (count > kMaxFill) return {Code::kExhausted, str_cat("more than ", kMaxFill, " objects")};
+Status Server::fill(const FillRequest& request) {
+  if (request.count > kMaxFill)
+    return {Code::kExhausted, str_cat("more than ", kMaxFill, " objects")};
   auto content = std::make_shared<Content>();
   Bytes block(kBlockBytes);
   SeededRandom random(options_.seed);
@@ -110,19 +126,20 @@ Status Server::fill(const std::string& name, const std::string& prefix, std::uin
     const std::uint64_t word = random.next();
     std::memcpy(block.data() + i, &word, 8);
   }
-  content->body = Body::repeated(std::make_shared<const Bytes>(std::move(block)), size);
+  content->body = Body::repeated(std::make_shared<const Bytes>(std::move(block)), request.size);
   // Not the MD5 of the body: of 5 GiB that would take its time, and a tag is all that is promised.
-  content->etag = str_cat('"', to_hex(md5(as_bytes(str_cat(options_.seed, "-", size)))), '"');
+  content->etag =
+      str_cat('"', to_hex(md5(as_bytes(str_cat(options_.seed, "-", request.size)))), '"');
   content->headers = {{"content-type", "binary/octet-stream"}};
   const Timestamp now = options_.clock->now() + live()->clock_offset;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    std::array<char, 32> digits{};
-    std::snprintf(digits.data(), digits.size(), "%010llu", static_cast<unsigned long long>(i));
+  for (std::uint64_t i = 0; i < request.count; ++i) {
+    const std::string key = filled_name(request, i);
     // The lock is taken for one object, so that requests go on beside a million of them.
     const std::lock_guard lock(store_.mutex);
-    Bucket* bucket = store_.find(name);
-    if (bucket == nullptr) return {Code::kNotFound, str_cat("no bucket ", printable(name))};
-    store_.write(*bucket, str_cat(prefix, digits.data()), content, now);
+    Bucket* bucket = store_.find(request.bucket);
+    if (bucket == nullptr)
+      return {Code::kNotFound, str_cat("no bucket ", printable(request.bucket))};
+    store_.write(*bucket, key, content, now);
   }
   return {};
 }

@@ -63,6 +63,16 @@ struct BucketOptions {
   bool requester_pays = false;
 };
 
+// Made-up objects. The key of each is `prefix` and `name`, in which "{number}" is its number,
+// "{32}" 32 hexadecimal digits that are made of it, and "{hh}" the first two of these.
+struct FillRequest {
+  std::string bucket;
+  std::string prefix = {};
+  std::uint64_t count = 0;
+  std::uint64_t size = 0;  // of each; takes no memory
+  std::string name = "{number}";
+};
+
 // What may change while it runs; empty: stays as it is.
 struct Settings {
   std::optional<Duration> clock_offset = {};
@@ -109,10 +119,9 @@ class Emulator {
   virtual void set(const Settings& settings) = 0;
   // Makes a bucket, or changes what is there.
   virtual void make_bucket(const std::string& name, const BucketOptions& options) = 0;
-  // Objects "<prefix>0000000000" and on, `size` made-up bytes each: without a request each, so that
-  // a million are there in seconds. kNotFound: no such bucket. kExhausted: more than kMaxFill.
-  virtual Status fill(const std::string& bucket, const std::string& prefix, std::uint64_t count,
-                      std::uint64_t size) = 0;
+  // Makes objects without a request each, so that a million are there in seconds. kNotFound: no
+  // such bucket. kExhausted: more than kMaxFill.
+  virtual Status fill(const FillRequest& request) = 0;
 
   // By operation, without those for the emulator itself.
   [[nodiscard]] virtual std::map<std::string, Counts> counts() const = 0;

@@ -39,8 +39,7 @@ class Server final : public Emulator {
   FaultScript& faults() override { return script_; }
   void set(const Settings& settings) override;
   void make_bucket(const std::string& name, const BucketOptions& options) override;
-  Status fill(const std::string& bucket, const std::string& prefix, std::uint64_t count,
-              std::uint64_t size) override;
+  Status fill(const FillRequest& request) override;
   std::map<std::string, Counts> counts() const override;
   std::vector<Record> records() const override;
   void forget_counts() override;

@@ -144,6 +144,7 @@ Result<FillRequest> parse_fill(std::string_view text) {
   out.prefix = fields.text("prefix").value_or("");
   out.count = fields.count("count").value_or(0);
   out.size = fields.count("size").value_or(0);
+  out.name = fields.text("name").value_or(out.name);
   if (auto done = fields.finish(); !done.ok()) return done.error();
   if (out.bucket.empty()) return {Code::kInvalid, "no name of a bucket"};
   return out;

@@ -9,13 +9,6 @@
 
 namespace kedge::emulator {
 
-struct FillRequest {
-  std::string bucket;
-  std::string prefix;
-  std::uint64_t count = 0;
-  std::uint64_t size = 0;
-};
-
 // kInvalid: what is wrong, by its field. A field that is not known is refused.
 // {"clock_offset_seconds": 3600, "latency": "constant:30ms", "bandwidth": 1000000,
 //  "redirect_wrong_region": true, "denials": [{"permission": "s3:ListBucket", "bucket": "b",

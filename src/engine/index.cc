@@ -233,6 +233,14 @@ Result<CollectReport> IndexImpl::collect(const CollectOptions& options, Deadline
   };
   ours.standing = kOpeningKey;
   ours.folders = {"seg/", "del/", "tree/", "probe/", std::string(kOpeningFolder)};
+  // A record of a probe, or a key that a probe made to try the store with (store/probe.cc).
+  ours.is_passing = [](std::string_view key) {
+    constexpr std::string_view kRecord = "probe/{32}";
+    constexpr std::size_t kRecordBytes = sizeof("probe/") - 1 + 32;
+    if (!matches_shape(key.substr(0, kRecordBytes), kRecord)) return false;
+    key.remove_prefix(kRecordBytes);
+    return key.empty() || key.front() == '-';
+  };
   return kedge::collect(log_, ours, deadline);
 }
 

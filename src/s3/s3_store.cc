@@ -48,9 +48,8 @@ class S3Store final : public ObjectStore {
     return list_objects(client_, prefix, start_after);
   }
   Result<Timestamp> now(Deadline deadline) override;
-  Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
-                          Deadline deadline) override {
-    return sweep_leftovers(client_, prefix, before, dry_run, deadline);
+  Result<Leftovers> sweep(const SweepRequest& request, Deadline deadline) override {
+    return sweep_leftovers(client_, request, deadline);
   }
   Result<std::string> presign(const ReadRequest& request, Duration valid,
                               Deadline deadline) override {

@@ -13,13 +13,18 @@ constexpr int kMaxSweepPages = 100'000;
 
 using Version = std::pair<std::string, std::string>;
 
+bool may_go(const SweepRequest& request, std::string_view key) {
+  return !request.ours || request.ours(key);
+}
+
 // Versions of one key come together, newest first.
 class VersionSweep {
  public:
-  VersionSweep(S3Client& client, Timestamp before, bool dry_run, Deadline deadline)
-      : client_(client), before_(before), dry_run_(dry_run), deadline_(deadline) {}
+  VersionSweep(S3Client& client, const SweepRequest& request, Deadline deadline)
+      : client_(client), request_(request), deadline_(deadline) {}
 
   Status take(const S3Version& version) {
+    if (!may_go(request_, version.key)) return {};
     if (version.key != key_) {
       finish_key();
       key_ = version.key;
@@ -28,7 +33,7 @@ class VersionSweep {
       if (version.marker) marker_ = version;
       return {};
     }
-    if (version.last_modified >= before_) {
+    if (version.last_modified >= request_.before) {
       kept_below_ = true;
       return {};
     }
@@ -46,7 +51,7 @@ class VersionSweep {
  private:
   // A delete marker hides what lies under it; alone it is litter.
   void finish_key() {
-    if (marker_ && !kept_below_ && marker_->last_modified < before_) {
+    if (marker_ && !kept_below_ && marker_->last_modified < request_.before) {
       ++out_.markers;
       doomed_.emplace_back(marker_->key, marker_->version_id);
     }
@@ -61,15 +66,14 @@ class VersionSweep {
 
   Status flush() {
     const std::vector<Version> doomed = std::exchange(doomed_, {});
-    if (dry_run_ || doomed.empty()) return {};
+    if (request_.dry_run || doomed.empty()) return {};
     for (const Result<void>& removed : remove_versions(client_, doomed, deadline_))
       KEDGE_TRY(Result<void>(removed));
     return {};
   }
 
   S3Client& client_;
-  Timestamp before_;
-  bool dry_run_;
+  const SweepRequest& request_;
   Deadline deadline_;
   Leftovers out_;
   std::string key_;
@@ -84,9 +88,9 @@ bool unknown_feature(const S3Refusal& refusal) {
          refusal.body.code == "NotImplemented";
 }
 
-Result<Leftovers> sweep_versions(S3Client& client, std::string_view prefix, Timestamp before,
-                                 bool dry_run, Deadline deadline) {
-  VersionSweep sweep(client, before, dry_run, deadline);
+Result<Leftovers> sweep_versions(S3Client& client, const SweepRequest& request, Deadline deadline) {
+  const std::string& prefix = request.prefix;
+  VersionSweep sweep(client, request, deadline);
   std::string key_marker;
   std::string version_marker;
   for (int page_number = 0; page_number < kMaxSweepPages; ++page_number) {
@@ -112,8 +116,9 @@ Result<Leftovers> sweep_versions(S3Client& client, std::string_view prefix, Time
   return sweep.finish();
 }
 
-Status sweep_uploads(S3Client& client, std::string_view prefix, Timestamp before, bool dry_run,
-                     Deadline deadline, Leftovers& out) {
+Status sweep_uploads(S3Client& client, const SweepRequest& request, Deadline deadline,
+                     Leftovers& out) {
+  const std::string& prefix = request.prefix;
   std::string key_marker;
   std::string id_marker;
   for (int page_number = 0; page_number < kMaxSweepPages; ++page_number) {
@@ -128,7 +133,8 @@ Status sweep_uploads(S3Client& client, std::string_view prefix, Timestamp before
     const S3UploadPage page = KEDGE_TRY(parse_list_uploads(outcome.answer->response.body));
     std::vector<S3Call> aborts;
     for (const S3Upload& upload : page.uploads) {
-      if (upload.initiated >= before || !upload.key.starts_with(prefix)) continue;
+      if (upload.initiated >= request.before || !upload.key.starts_with(prefix)) continue;
+      if (!may_go(request, upload.key)) continue;
       ++out.uploads;
       S3Call abort;
       abort.method = "DELETE";
@@ -137,7 +143,7 @@ Status sweep_uploads(S3Client& client, std::string_view prefix, Timestamp before
       abort.is_write = true;
       aborts.push_back(std::move(abort));
     }
-    if (!dry_run && !aborts.empty()) {
+    if (!request.dry_run && !aborts.empty()) {
       for (const S3Outcome& aborted : client.send(aborts, deadline)) {
         if (!aborted.ok() && aborted.refusal.error.code != Code::kNotFound)
           return aborted.refusal.error;
@@ -207,10 +213,10 @@ StoreFact listing_fact(S3Client& client, Deadline deadline) {
 
 }  // namespace
 
-Result<Leftovers> sweep_leftovers(S3Client& client, std::string_view prefix, Timestamp before,
-                                  bool dry_run, Deadline deadline) {
-  Leftovers out = KEDGE_TRY(sweep_versions(client, prefix, before, dry_run, deadline));
-  KEDGE_TRY(sweep_uploads(client, prefix, before, dry_run, deadline, out));
+Result<Leftovers> sweep_leftovers(S3Client& client, const SweepRequest& request,
+                                  Deadline deadline) {
+  Leftovers out = KEDGE_TRY(sweep_versions(client, request, deadline));
+  KEDGE_TRY(sweep_uploads(client, request, deadline, out));
   return out;
 }
 

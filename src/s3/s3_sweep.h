@@ -8,10 +8,9 @@
 
 namespace kedge {
 
-// Noncurrent versions and unfinished uploads from before `before`, and delete markers from before
-// it that nothing lies under. kMaxSweepPages pages a call bound it; the next call goes on.
-Result<Leftovers> sweep_leftovers(S3Client& client, std::string_view prefix, Timestamp before,
-                                  bool dry_run, Deadline deadline);
+// Noncurrent versions and unfinished uploads from before `request.before`, and delete markers from
+// before it that nothing lies under. kMaxSweepPages pages a call bound it; the next call goes on.
+Result<Leftovers> sweep_leftovers(S3Client& client, const SweepRequest& request, Deadline deadline);
 
 // Versioning, object lock, whether listing is permitted.
 std::vector<StoreFact> bucket_facts(S3Client& client, Deadline deadline);

@@ -170,7 +170,8 @@ TEST_F(S3StoreTest, SweepsWhatIsLeftOver) {
     if (!dry_run) transport_.expect("POST", "?delete", scripted_answer(200, "<DeleteResult/>", {}));
     transport_.expect("GET", "uploads", scripted_answer(200, uploads, {}));
     if (!dry_run) transport_.expect("DELETE", "uploadId=U1", scripted_answer(204, "", {}));
-    const Result<Leftovers> swept = store_->sweep("i/", before, dry_run, kNever);
+    const Result<Leftovers> swept =
+        store_->sweep({.prefix = "i/", .before = before, .dry_run = dry_run}, kNever);
     ASSERT_TRUE(swept.ok()) << swept.error().message;
     EXPECT_EQ(swept->versions, 2U);
     EXPECT_EQ(swept->markers, 1U);
@@ -183,6 +184,18 @@ TEST_F(S3StoreTest, SweepsWhatIsLeftOver) {
     for (const char* id : {"2", "3", "6", "7", "8"})
       EXPECT_EQ(body.find(str_cat("<VersionId>", id, "</VersionId>")), std::string::npos) << id;
   }
+  EXPECT_EQ(transport_.unexpected(), "");
+  // What is another's key stays, whatever it is.
+  transport_.forget();
+  transport_.expect("GET", "versions", scripted_answer(200, versions, {}));
+  transport_.expect("GET", "uploads", scripted_answer(200, uploads, {}));
+  const SweepRequest not_ours{
+      .prefix = "i/", .before = before, .dry_run = false, .ours = [](std::string_view) {
+        return false;
+      }};
+  const Result<Leftovers> left = store_->sweep(not_ours, kNever);
+  ASSERT_TRUE(left.ok()) << left.error().message;
+  EXPECT_EQ(left->versions + left->markers + left->uploads, 0U);
   EXPECT_EQ(transport_.unexpected(), "");
 }
 

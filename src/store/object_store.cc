@@ -9,9 +9,7 @@ std::vector<Result<ObjectTags>> ObjectStore::tags(std::span<const std::string> k
                                           str_cat(describe(), ": its objects have no tags"))};
 }
 
-Result<Leftovers> ObjectStore::sweep(std::string_view, Timestamp, bool, Deadline) {
-  return Leftovers{};
-}
+Result<Leftovers> ObjectStore::sweep(const SweepRequest&, Deadline) { return Leftovers{}; }
 
 Result<std::string> ObjectStore::presign(const ReadRequest&, Duration, Deadline) {
   return {Code::kUnsupported, str_cat(describe(), ": its objects have no links")};

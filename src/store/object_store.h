@@ -117,6 +117,15 @@ struct Leftovers {
   std::uint64_t bytes = 0;     // of the versions
 };
 
+// What sweep() may delete.
+struct SweepRequest {
+  std::string prefix;
+  Timestamp before;      // of what is left over since then nothing goes
+  bool dry_run = false;  // only counts
+  // Whether what is left over of this key may go; empty: of every key under the prefix.
+  std::function<bool(std::string_view key)> ours = {};
+};
+
 // What an operator should know of a store that no read or write shows.
 struct StoreFact {
   std::string name;  // "versioning", "object lock", "listing permitted"
@@ -188,11 +197,10 @@ class ObjectStore {
   // The store's clock. Decides ages and orders; local clocks decide nothing.
   virtual Result<Timestamp> now(Deadline deadline) = 0;
 
-  // Deletes for good what is left over under the prefix from before `before`, by version id where
-  // there are versions; with dry_run only counts it. Nothing that a listing shows is touched. A
-  // store that keeps nothing more than it shows has nothing to do.
-  virtual Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
-                                  Deadline deadline);
+  // Deletes for good what is left over of the keys that the request means, by version id where
+  // there are versions. Nothing that a listing shows is touched. A store that keeps nothing more
+  // than it shows has nothing to do.
+  virtual Result<Leftovers> sweep(const SweepRequest& request, Deadline deadline);
 
   // A link that reads what the request names for `valid`, with the rights of whoever made it;
   // if_match and ranges are not part of it. kUnsupported: this store has none.

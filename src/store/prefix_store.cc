@@ -89,9 +89,15 @@ std::unique_ptr<Listing> PrefixStore::list(std::string_view prefix, std::string_
                                          prefix_.size());
 }
 
-Result<Leftovers> PrefixStore::sweep(std::string_view prefix, Timestamp before, bool dry_run,
-                                     Deadline deadline) {
-  return inner().sweep(prefix_ + std::string(prefix), before, dry_run, deadline);
+Result<Leftovers> PrefixStore::sweep(const SweepRequest& request, Deadline deadline) {
+  SweepRequest inside = request;
+  inside.prefix = prefix_ + request.prefix;
+  if (request.ours) {
+    inside.ours = [&](std::string_view key) {
+      return key.starts_with(prefix_) && request.ours(key.substr(prefix_.size()));
+    };
+  }
+  return inner().sweep(inside, deadline);
 }
 
 Result<std::string> PrefixStore::presign(const ReadRequest& request, Duration valid,

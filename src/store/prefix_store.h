@@ -26,8 +26,7 @@ class PrefixStore final : public WrappedStore {
                        Deadline deadline) override;
   std::vector<Result<void>> remove(std::span<const std::string> keys, Deadline deadline) override;
   std::unique_ptr<Listing> list(std::string_view prefix, std::string_view start_after) override;
-  Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
-                          Deadline deadline) override;
+  Result<Leftovers> sweep(const SweepRequest& request, Deadline deadline) override;
   Result<std::string> presign(const ReadRequest& request, Duration valid,
                               Deadline deadline) override;
   [[nodiscard]] std::string describe() const override;

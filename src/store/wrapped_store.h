@@ -46,9 +46,8 @@ class WrappedStore : public ObjectStore {
     return inner_.list(prefix, start_after);
   }
   Result<Timestamp> now(Deadline deadline) override { return inner_.now(deadline); }
-  Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
-                          Deadline deadline) override {
-    return inner_.sweep(prefix, before, dry_run, deadline);
+  Result<Leftovers> sweep(const SweepRequest& request, Deadline deadline) override {
+    return inner_.sweep(request, deadline);
   }
   Result<std::string> presign(const ReadRequest& request, Duration valid,
                               Deadline deadline) override {

@@ -304,5 +304,31 @@ TEST_F(Wrappers, PrefixShowsAndTouchesOnlyItsKeys) {
   EXPECT_TRUE(store.list("", "head")->next(kNever)->empty());
 }
 
+// A sweep below a prefix: the keys that it asks about are those of the store above, and no others.
+TEST(PrefixStore, SweepsBelowItsPrefixOnly) {
+  class Asking final : public WrappedStore {
+   public:
+    using WrappedStore::WrappedStore;
+    std::vector<std::string> prefixes;
+    std::vector<std::string> ours;
+
+    Result<Leftovers> sweep(const SweepRequest& request, Deadline) override {
+      prefixes.push_back(request.prefix);
+      for (const char* key : {"index/a", "index/b", "a", "other/a", "inde"})
+        if (!request.ours || request.ours(key)) ours.emplace_back(key);
+      return Leftovers{};
+    }
+  };
+  ManualClock clock;
+  MemoryStore memory(clock);
+  Asking asking(memory);
+  PrefixStore store(asking, "index/");
+  const SweepRequest request{
+      .prefix = "a", .before = {}, .ours = [](std::string_view key) { return key == "a"; }};
+  ASSERT_TRUE(store.sweep(request, kNever).ok());
+  EXPECT_EQ(asking.prefixes, std::vector<std::string>{"index/a"});
+  EXPECT_EQ(asking.ours, std::vector<std::string>{"index/a"});
+}
+
 }  // namespace
 }  // namespace kedge

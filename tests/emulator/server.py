@@ -87,8 +87,8 @@ class Emulator:
     def set(self, **settings):
         self.ask("POST", "settings", settings)
 
-    def fill(self, bucket, count, prefix="", size=0):
-        self.ask("POST", "fill", {"bucket": bucket, "prefix": prefix, "count": count, "size": size})
+    def fill(self, bucket, count, prefix="", size=0, name="{number}"):
+        self.ask("POST", "fill", {"bucket": bucket, "prefix": prefix, "count": count, "size": size, "name": name})
 
     def client(self, **config):
         """A boto3 client that repeats nothing."""

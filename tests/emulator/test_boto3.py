@@ -1,6 +1,7 @@
 """boto3 as the reference client: what it asks and expects of S3, the emulator must do."""
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -201,6 +202,15 @@ def test_a_filled_bucket_is_listed_whole(emulator):
     assert (last["Key"], last["Size"]) == ("p/0000024999", 5 << 30)
     end = s3.get_object(Bucket="bucket", Key=last["Key"], Range=f"bytes={(5 << 30) - 10}-")
     assert len(end["Body"].read()) == 10 and end["ContentRange"].endswith(f"/{5 << 30}")
+
+
+def test_made_up_names_have_a_shape(emulator):
+    s3 = emulator.client()
+    emulator.fill("bucket", 300, prefix="i/", name="seg/{hh}/{32}-{number}")
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket")["Contents"]]
+    assert len(set(keys)) == 300
+    for key in keys:
+        assert re.fullmatch(r"i/seg/([0-9a-f]{2})/\1[0-9a-f]{30}-0000000[0-9]{3}", key), key
 
 
 def test_the_program_ends_and_says_what_is_wrong(emulator, tmp_path):

@@ -178,6 +178,6 @@ class Emulator(Server):
         owner = {"access_key": self.access_key, "secret_key": self.secret_key}
         self.change(keys=[owner, {"access_key": access_key, "secret_key": secret_key, "read_only": True}])
 
-    def fill(self, bucket, prefix, count, size):
+    def fill(self, bucket, prefix, count, size, name="{number}"):
         """So many made-up objects, faster than anyone could put them."""
-        self.program.fill(bucket, count, prefix, size)
+        self.program.fill(bucket, count, prefix, size, name)

@@ -75,9 +75,8 @@ class S3Handle final : public ObjectStore {
     return store_->list(prefix, start_after);
   }
   Result<Timestamp> now(Deadline deadline) override { return store_->now(deadline); }
-  Result<Leftovers> sweep(std::string_view prefix, Timestamp before, bool dry_run,
-                          Deadline deadline) override {
-    return store_->sweep(prefix, before, dry_run, deadline);
+  Result<Leftovers> sweep(const SweepRequest& request, Deadline deadline) override {
+    return store_->sweep(request, deadline);
   }
   [[nodiscard]] std::string describe() const override { return store_->describe(); }
 
@@ -277,15 +276,16 @@ TEST(S3Versions, SweepLeavesWhatIsShown) {
   const Result<Timestamp> now = store.now(kNever);
   ASSERT_TRUE(done(now));
   const Timestamp later = *now + std::chrono::hours(1);
-  const Result<Leftovers> swept = store.sweep("i/", later, false, kNever);
+  const Result<Leftovers> swept = store.sweep({.prefix = "i/", .before = later}, kNever);
   ASSERT_TRUE(done(swept));
   EXPECT_EQ(swept->versions, 3U);
   EXPECT_EQ(swept->markers, 1U);
   EXPECT_EQ(text_at(store, "i/head"), "three");
-  const Result<Leftovers> again = store.sweep("i/", later, false, kNever);
+  const Result<Leftovers> again = store.sweep({.prefix = "i/", .before = later}, kNever);
   ASSERT_TRUE(done(again));
   EXPECT_EQ(again->versions + again->markers, 0U);
-  EXPECT_EQ(store.sweep("", later, true, kNever)->versions, 1U) << "of the other prefix";
+  SweepRequest rest{.prefix = {}, .before = later, .dry_run = true};
+  EXPECT_EQ(store.sweep(rest, kNever)->versions, 1U) << "of the other prefix";
 }
 
 }  // namespace
