@@ -123,7 +123,7 @@ TEST_F(FolderStoreTest, ListsFilesAndLeavesOutWhatIsSaid) {
 // A listing where few files may be open is whole, or an error: a folder that is left out would look
 // deleted, and without its .gitignore one would show what nobody may read.
 TEST_F(FolderStoreTest, FewOpenFilesLeaveNothingOut) {
-  write("a/.gitignore", "*.log\n");
+  write("a/b/.gitignore", "*.log\n");
   write("a/b/secret.log", "s");
   write("a/b/kept.txt", "k");
   write("a.txt", "a");
