@@ -4,13 +4,12 @@
 
 #include "base/strings.h"
 #include "commit/history.h"
+#include "commit/pace.h"
 
 namespace kedge {
 namespace {
 
 constexpr Duration kDoubtPause = std::chrono::milliseconds(50);
-constexpr Duration kMinRacePause = std::chrono::milliseconds(1);
-constexpr Duration kMaxRacePause = std::chrono::seconds(2);
 constexpr int kMaxDoublings = 16;
 
 // Whether the store may answer the same request differently soon. A conflict of a conditional write
@@ -37,8 +36,6 @@ Backoff::Backoff(Clock& clock, std::function<std::uint64_t(std::uint64_t)> rando
                  Duration unit)
     : clock_(clock), random_below_(std::move(random_below)), unit_(unit) {}
 
-void Backoff::set_unit(Duration unit) { unit_ = unit; }
-
 bool Backoff::pause(Deadline deadline) {
   if (deadline.passed(clock_)) return false;
   const Duration window =
@@ -62,38 +59,43 @@ Backoff CommitRun::make_backoff(Duration unit) {
 
 CommitOutcome CommitRun::run(HeadPtr base) {
   while (true) {
+    auto turn = wait_for_turn(std::move(base));
+    if (!turn.ok()) return NotCommitted{turn.error()};
+    base = *std::move(turn);
     const Duration began = log_.clock_.monotonic();
     auto attempt = prepare(base);
     if (!attempt.ok()) return NotCommitted{attempt.error()};
     if (const Status status = first_round(*attempt); !status.ok())
       return NotCommitted{status.error()};
     if (deadline_.passed(log_.clock_)) return NotCommitted{past_deadline("before the swap", {})};
-    if (auto outcome = swap_until_known(*attempt)) return *std::move(outcome);
+    auto outcome = swap_until_known(*attempt);
+    log_.pace_->took(log_.clock_.monotonic() - began);
+    if (outcome) return *std::move(outcome);
     if (base == nullptr) {
       return NotCommitted{
           {Code::kConflict, str_cat("there is a head already: ", printable(log_.path("head")))}};
     }
     if (plan_.repairs)
       return NotCommitted{{Code::kConflict, "another commit has replaced the head"}};
-    auto next = next_base(log_.clock_.monotonic() - began);
-    if (!next.ok()) return NotCommitted{next.error()};
-    base = *std::move(next);
+    ++lost_;
   }
 }
 
-// After a lost race: a pause first, then the head, so that little time lies between reading a base
-// and swapping it.
-Result<HeadPtr> CommitRun::next_base(Duration attempt_time) {
-  const Duration unit = std::clamp(attempt_time, kMinRacePause, kMaxRacePause);
-  if (!races_) races_.emplace(make_backoff(unit));
-  races_->set_unit(unit);
+// A pause first, then the head, so that little time lies between reading a base and swapping it.
+Result<HeadPtr> CommitRun::wait_for_turn(HeadPtr base) {
+  if (base == nullptr || plan_.repairs) return base;
+  if (lost_ == 0) log_.pace_->saw(base->envelope, log_.clock_.monotonic());
+  const Duration window = log_.pace_->window(lost_, log_.clock_.monotonic());
+  if (window.count() == 0) return base;
+  Backoff pause = make_backoff(window);
   Error last{Code::kConflict, "other writers came first"};
-  while (races_->pause(deadline_)) {
+  while (pause.pause(deadline_)) {
     auto head = log_.load(deadline_);
+    if (head.ok()) log_.pace_->saw((*head)->envelope, log_.clock_.monotonic());
     if (head.ok() || head.code() != Code::kUnavailable) return head;
     last = head.error();
   }
-  return past_deadline("after lost races", last);
+  return past_deadline("while other writers committed", last);
 }
 
 // ---- the draft
@@ -187,7 +189,7 @@ Status CommitRun::check_upload(const Upload& upload, const Envelope* parent) {
 
 Envelope CommitRun::successor(const HeadPtr& base, const Draft& draft) const {
   Envelope next;
-  next.commit_id = log_.random_id();
+  next.commit_id = log_.commit_id();
   if (base == nullptr) {
     next.generation = 1;
     next.grace = std::max(log_.options_.grace, kMinGrace);
@@ -328,6 +330,8 @@ std::optional<CommitOutcome> CommitRun::swap_until_known(Attempt& attempt) {
         return committed(std::move(attempt), {}, {});
       }
       case Holder::kOther:
+        if (finding.head != nullptr)
+          log_.pace_->saw(finding.head->envelope, log_.clock_.monotonic());
         return {};
       case Holder::kUnclear:
         return unknown(attempt, finding.error.message.empty() ? written.error() : finding.error);
@@ -424,6 +428,7 @@ CommitOutcome CommitRun::committed(Attempt attempt, Tag tag, Timestamp store_tim
   head->tag = std::move(tag);
   head->last_modified = store_time;
   head->store_time = store_time;
+  log_.pace_->saw(head->envelope, log_.clock_.monotonic());
   return Committed{std::move(head)};
 }
 

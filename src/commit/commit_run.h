@@ -29,7 +29,6 @@ struct CommitPlan {
 class Backoff {
  public:
   Backoff(Clock& clock, std::function<std::uint64_t(std::uint64_t)> random_below, Duration unit);
-  void set_unit(Duration unit);
   // False at once if the deadline has passed.
   bool pause(Deadline deadline);
 
@@ -90,14 +89,15 @@ class CommitRun {
   CommitOutcome committed(Attempt attempt, Tag tag, Timestamp store_time);
   CommitOutcome unknown(const Attempt& attempt, Error last) const;
 
-  Result<HeadPtr> next_base(Duration attempt_time);
+  // The head as it is after a pause, or `base` itself where there is no need of one.
+  Result<HeadPtr> wait_for_turn(HeadPtr base);
   Backoff make_backoff(Duration unit);
 
   HeadLog& log_;
   CommitPlan plan_;
   Deadline deadline_;
-  int waits_ = 0;                 // for a definite answer
-  std::optional<Backoff> races_;  // between lost races
+  int waits_ = 0;  // for a definite answer
+  int lost_ = 0;   // races
   std::map<std::string, std::pair<Upload, Id128>>
       put_;  // by key: put by this run, and their bytes' hash
 };

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "commit/commit_run.h"
 #include "commit/history.h"
+#include "commit/pace.h"
 
 namespace kedge {
 namespace {
@@ -28,15 +29,22 @@ HeadLog::HeadLog(ObjectStore& store, std::string prefix, Clock& clock, Random& r
       random_(random),
       log_(log),
       options_(std::move(options)),
-      executor_(executor == nullptr ? inline_executor() : *executor) {
+      executor_(executor == nullptr ? inline_executor() : *executor),
+      pace_(std::make_unique<Pace>()) {
   KEDGE_CHECK(prefix_.empty() || prefix_.back() == '/');
 }
 
+HeadLog::~HeadLog() = default;
+
+std::size_t HeadLog::writers() const { return pace_->writers(clock_.monotonic()); }
+
 std::string HeadLog::path(std::string_view relative) const { return str_cat(prefix_, relative); }
 
-Id128 HeadLog::random_id() {
+Id128 HeadLog::commit_id() {
   const std::lock_guard lock(random_mutex_);
-  return Id128::random(random_);
+  Id128 id = Id128::random(random_);
+  pace_->mark(id);
+  return id;
 }
 
 std::uint64_t HeadLog::random_below(std::uint64_t bound) {

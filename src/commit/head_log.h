@@ -108,12 +108,15 @@ inline constexpr int kMaxRefusals = 4;
 // How long a store that gives no definite answer is asked where the caller has no deadline.
 inline constexpr Duration kPatience = std::chrono::minutes(2);
 
+class Pace;  // commit/pace.h
+
 class HeadLog {
  public:
   // `prefix` is "" or ends with '/'. All references must outlive the log. `executor` runs the first
   // round of a commit in parallel; without one its two calls follow each other.
   HeadLog(ObjectStore& store, std::string prefix, Clock& clock, Random& random, Log& log,
           HeadLogOptions options, Executor* executor = nullptr);
+  ~HeadLog();
 
   // Makes generation 1, or, upon a dropped head, the next one. kConflict: there is an index
   // already, made by somebody else (if an earlier copy of this call made it: Committed).
@@ -170,6 +173,9 @@ class HeadLog {
   // snapshot is not retained any more, else kCorrupt.
   Error explain_missing(const Head& snapshot, std::string_view key, Deadline deadline);
 
+  // How many writers seem to commit to this head now, this one included: 1 where nobody else does.
+  [[nodiscard]] std::size_t writers() const;
+
   // A key under the prefix.
   [[nodiscard]] std::string path(std::string_view relative) const;
   [[nodiscard]] ObjectStore& store() const { return store_; }
@@ -198,7 +204,7 @@ class HeadLog {
   Result<HeadPtr> or_history(Result<HeadPtr> head, Deadline deadline);
   Result<HeadPtr> newest_body(Deadline deadline);
   Error explain_absent_generation(std::uint64_t generation, Deadline deadline);
-  Id128 random_id();
+  Id128 commit_id();
   std::uint64_t random_below(std::uint64_t bound);
   void saw(Timestamp store_time);
 
@@ -210,6 +216,7 @@ class HeadLog {
   Log& log_;
   HeadLogOptions options_;
   Executor& executor_;
+  std::unique_ptr<Pace> pace_;
   std::atomic<std::int64_t> newest_seen_micros_{0};  // the newest store time any call returned
 };
 
