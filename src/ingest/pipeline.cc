@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "embed/cache.h"
 #include "ingest/chunker.h"
@@ -133,8 +134,17 @@ Status Pipeline::record(const Todo& todo, ObjectStatus status, std::string reaso
   return maybe_commit(false);
 }
 
+// A machine with more memory, or this one when it does less at once, may read it.
+Status Pipeline::settle_failure(const Todo& todo, const Error& error) {
+  if (is_memory_error(error)) {
+    pending(todo, error.message);
+    return {};
+  }
+  return record(todo, ObjectStatus::kFailed, error.message, worth_retrying(error.code));
+}
+
 // Runs on any thread of the executor; touches nothing but its arguments.
-void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out) {
+void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out) try {
   if (!blob.ok()) return;
   const ObjectInfo& info = blob->info;
   const ExtractHint hint{todo.listed.key, info.media_type};
@@ -200,14 +210,15 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
   }
   prepared.memory_bytes += sizeof(Prepared) + row.key.size();
   out = std::move(prepared);
+} catch (...) {
+  out = memory_error("object");
 }
 
 Status Pipeline::take_prepared(std::vector<Result<Prepared>>& prepared, std::vector<Todo>& batch) {
   std::vector<Prepared> good;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!prepared[i].ok()) {
-      const Error& error = prepared[i].error();
-      KEDGE_TRY(record(batch[i], ObjectStatus::kFailed, error.message, worth_retrying(error.code)));
+      KEDGE_TRY(settle_failure(batch[i], prepared[i].error()));
     } else if (prepared[i]->object.row.status == ObjectStatus::kSkipped) {
       KEDGE_TRY(record(batch[i], ObjectStatus::kSkipped, prepared[i]->object.row.reason, false));
     } else {
