@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/hash.h"
 #include "base/strings.h"
 
@@ -59,7 +60,7 @@ std::string encode_probe(const ProbeRecord& record) {
          "\n";
 }
 
-Result<ProbeRecord> parse_probe(ByteView bytes) {
+Result<ProbeRecord> parse_probe(ByteView bytes) try {
   boost::system::error_code error;
   const json::value parsed = json::parse(as_text(bytes), error);
   if (error || !parsed.is_object()) return not_a_record();
@@ -82,6 +83,8 @@ Result<ProbeRecord> parse_probe(ByteView bytes) {
                                  .needed = flag(check, "needed")});
   }
   return out;
+} catch (...) {
+  return memory_error("probe");
 }
 
 std::string probe_key(std::string_view endpoint) { return xxh3_128(as_bytes(endpoint)).hex(); }

@@ -63,6 +63,7 @@ Result<std::vector<float>> read_vector(const std::string& array_or_file) {
   if (array_or_file.starts_with('[')) {
     constexpr std::string_view kBefore = "{\"vector\": ";
     const auto problem = parse_vector_line(str_cat(kBefore, array_or_file, "}"), record);
+    if (problem && problem->memory) return {Code::kExhausted, problem->what};
     if (problem) {
       const std::size_t at = problem->at - std::min(problem->at, kBefore.size());
       return {Code::kInvalid, str_cat("the vector, at byte ", at, ": ", problem->what)};

@@ -7,8 +7,11 @@
 #include <filesystem>
 #include <fstream>
 #include <latch>
+#include <new>
+#include <stdexcept>
 #include <thread>
 
+#include "base/allocation.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/executor.h"
@@ -31,6 +34,26 @@ TEST(Crc32c, MatchesTheStandardInPiecesOfAnySize) {
               crc32c(as_bytes(text)))
         << "cut at " << cut;
   }
+}
+
+Status fails_with(const std::exception& exception) try {
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr) throw std::bad_alloc();
+  if (dynamic_cast<const std::length_error*>(&exception) != nullptr) throw std::length_error("");
+  throw std::out_of_range("");
+} catch (...) {
+  return memory_error("a page");
+}
+
+// What is not of memory is a bug, and is not hidden as a want of it.
+TEST(MemoryError, IsMadeOfBothExceptionsAndOfNoOther) {
+  const Status bad_alloc = fails_with(std::bad_alloc());
+  ASSERT_FALSE(bad_alloc.ok());
+  EXPECT_EQ(bad_alloc.code(), Code::kExhausted);
+  EXPECT_EQ(bad_alloc.error().message, "a page: no memory");
+  EXPECT_TRUE(is_memory_error(fails_with(std::length_error("")).error()));
+  EXPECT_THROW((void)fails_with(std::out_of_range("")), std::out_of_range);
+  EXPECT_FALSE(is_memory_error({Code::kExhausted, "more than 64 levels"}));
+  EXPECT_FALSE(is_memory_error({Code::kUnavailable, "the store says: no memory"}));
 }
 
 // FIPS 180-2 test vector.

@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/allocation.h"
 #include "base/hash.h"
 #include "base/strings.h"
 #include "base/utf8.h"
@@ -48,13 +49,9 @@ class JsonFile {
     if (mapped.bytes().size() > kMaxModelJsonBytes) {
       return {Code::kCorrupt, str_cat(printable(path), ": over ", kMaxModelJsonBytes, " bytes")};
     }
-    try {
-      boost::system::error_code error;
-      file.root_ = json::parse(as_text(mapped.bytes()), error);
-      if (error) return {Code::kCorrupt, str_cat(printable(path), ": not JSON")};
-    } catch (const std::exception&) {
-      return {Code::kExhausted, str_cat(printable(path), ": no memory to read it")};
-    }
+    boost::system::error_code error;
+    file.root_ = json::parse(as_text(mapped.bytes()), error);
+    if (error) return {Code::kCorrupt, str_cat(printable(path), ": not JSON")};
     return file;
   }
 
@@ -278,7 +275,7 @@ Status hash_file(const std::string& path, Sha256Stream& into) {
 
 std::string ModelFiles::vocabulary_path() const { return folder + "/vocab.txt"; }
 
-Result<ModelFiles> read_model_files(const std::string& folder) {
+Result<ModelFiles> read_model_files(const std::string& folder) try {
   ModelFiles files;
   files.folder = folder;
   files.weights_path = folder + "/model.safetensors";
@@ -302,6 +299,8 @@ Result<ModelFiles> read_model_files(const std::string& folder) {
   if (KEDGE_TRY(sentence.boolean("do_lower_case", false))) files.tokenizer.lower_case = true;
   files.name = KEDGE_TRY(model_name(folder, config));
   return files;
+} catch (...) {
+  return memory_error("model");
 }
 
 Result<std::string> model_revision(const ModelFiles& files) {

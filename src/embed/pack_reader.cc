@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -11,9 +12,11 @@ const PackHead* PackReader::head_of(const PackName& pack) const {
   return at == heads_.end() ? nullptr : &at->second;
 }
 
-void PackReader::warn(const PackName& pack, const Error& error) {
+Status PackReader::leave_out(const PackName& pack, const Error& error) {
+  if (is_memory_error(error)) return error;
   log_.warning(str_cat("embedding cache: ", printable(prefix_ + pack.key()), ": ", error.message,
                        "; what it held counts as missing"));
+  return {};
 }
 
 Result<PackReader::Vectors> PackReader::lookup(const CacheState& state,
@@ -52,13 +55,13 @@ Status PackReader::load_heads(const CacheState& state, Deadline deadline) {
         continue;
       }
       if (blobs[i].code() != Code::kInvalid) return blobs[i].error();
-      warn(pack, blobs[i].error());  // an empty file
+      KEDGE_TRY(leave_out(pack, blobs[i].error()));  // an empty file
       damaged_.insert(pack.id);
       continue;
     }
     auto head = PackHead::parse(blobs[i]->body, state.space, state.shape(pack));
     if (!head.ok()) {
-      warn(pack, head.error());
+      KEDGE_TRY(leave_out(pack, head.error()));
       damaged_.insert(pack.id);
       continue;
     }
@@ -111,7 +114,7 @@ Status PackReader::read_pieces(const CacheState& state, std::vector<Piece>& piec
       if (from < body.size())
         bytes = body.subspan(from, std::min<std::uint64_t>(pieces[i].size, body.size() - from));
     }
-    use(pieces[i], bytes);
+    KEDGE_TRY(use(pieces[i], bytes));
   }
   return {};
 }
@@ -133,14 +136,15 @@ Status PackReader::load_blocks(const CacheState& state, std::span<const Id128> h
                         .size = head->shape().block_bytes(*block)});
     }
   }
-  return read_pieces(state, pieces, deadline, [&](const Piece& piece, ByteView bytes) {
+  return read_pieces(state, pieces, deadline, [&](const Piece& piece, ByteView bytes) -> Status {
     const PackName& pack = state.packs[piece.pack];
     auto entries = parse_pack_block(bytes, state.shape(pack), piece.number);
     // A damaged block is kept as an empty one, so that it is reported once.
-    if (!entries.ok()) warn(pack, entries.error());
+    if (!entries.ok()) KEDGE_TRY(leave_out(pack, entries.error()));
     block_bytes_ += piece.size;
     blocks_[{pack.id, piece.number}] =
         entries.ok() ? *std::move(entries) : std::vector<PackEntry>{};
+    return {};
   });
 }
 
@@ -176,16 +180,17 @@ Status PackReader::load_rows(const CacheState& state, std::span<const Id128> has
                       .size = shape.row_bytes()});
     wanted_by[{place->pack, place->row}].push_back(i);
   }
-  return read_pieces(state, pieces, deadline, [&](const Piece& piece, ByteView bytes) {
+  return read_pieces(state, pieces, deadline, [&](const Piece& piece, ByteView bytes) -> Status {
     const PackName& pack = state.packs[piece.pack];
     for (const std::size_t i : wanted_by[{piece.pack, piece.number}]) {
       auto vector = parse_pack_row(bytes, state.shape(pack), hashes[i]);
       if (vector.ok()) {
         out[i] = *std::move(vector);
       } else {
-        warn(pack, vector.error());
+        KEDGE_TRY(leave_out(pack, vector.error()));
       }
     }
+    return {};
   });
 }
 
@@ -199,12 +204,13 @@ Result<PackReader::Contents> PackReader::read_whole(const CacheState& state, con
   const ByteView body = blob->body;
   Contents contents;
   if (body.size() != shape.total_bytes()) {
-    warn(pack, {Code::kCorrupt, str_cat("has ", body.size(), " bytes, not ", shape.total_bytes())});
+    KEDGE_TRY(leave_out(
+        pack, {Code::kCorrupt, str_cat("has ", body.size(), " bytes, not ", shape.total_bytes())}));
     return contents;
   }
   const auto head = PackHead::parse(body.first(shape.head_bytes()), state.space, shape);
   if (!head.ok()) {
-    warn(pack, head.error());
+    KEDGE_TRY(leave_out(pack, head.error()));
     return contents;
   }
   std::vector<PackEntry> entries;
@@ -212,7 +218,7 @@ Result<PackReader::Contents> PackReader::read_whole(const CacheState& state, con
     const auto part = parse_pack_block(
         body.subspan(shape.block_offset(block), shape.block_bytes(block)), shape, block);
     if (!part.ok()) {
-      warn(pack, part.error());
+      KEDGE_TRY(leave_out(pack, part.error()));
       continue;
     }
     entries.insert(entries.end(), part->begin(), part->end());
@@ -223,7 +229,7 @@ Result<PackReader::Contents> PackReader::read_whole(const CacheState& state, con
     const auto vector = parse_pack_row(body.subspan(shape.row_offset(entry.row), shape.row_bytes()),
                                        shape, entry.hash);
     if (!vector.ok()) {
-      warn(pack, vector.error());
+      KEDGE_TRY(leave_out(pack, vector.error()));
       continue;
     }
     contents.hashes.push_back(entry.hash);

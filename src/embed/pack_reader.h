@@ -69,12 +69,14 @@ class PackReader {
   Status load_rows(const CacheState& state, std::span<const Id128> hashes,
                    std::span<std::optional<std::vector<std::uint16_t>>> out, Deadline deadline);
   // Reads the pieces, joined; `use` gets each one's bytes (shorter if the file ends), and is not
-  // called for those of a pack that is missing. Sorts `pieces`.
+  // called for those of a pack that is missing; what it returns ends the reading. Sorts `pieces`.
   template <typename Use>
   Status read_pieces(const CacheState& state, std::vector<Piece>& pieces, Deadline deadline,
                      Use use);
   const PackHead* head_of(const PackName& pack) const;
-  void warn(const PackName& pack, const Error& error);
+  // What is damaged is told and counts as absent. What memory does not suffice for is there: the
+  // error is returned, else it would be paid for again, and a compaction would drop it.
+  Status leave_out(const PackName& pack, const Error& error);
   void keep_within_memory();
 
   ObjectStore& store_;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -124,13 +125,9 @@ Result<json::value> parse_header(std::string_view text) {
   boost::system::error_code error;
   json::parse_options options;
   options.max_depth = Safetensors::kMaxDepth;
-  try {
-    json::value header = json::parse(text, error, {}, options);
-    if (error) return {Code::kCorrupt, "safetensors: the header is not JSON"};
-    return header;
-  } catch (const std::exception&) {
-    return {Code::kExhausted, "safetensors: no memory for the header"};
-  }
+  json::value header = json::parse(text, error, {}, options);
+  if (error) return {Code::kCorrupt, "safetensors: the header is not JSON"};
+  return header;
 }
 
 float half_to_float(std::uint16_t half) {
@@ -149,7 +146,7 @@ float half_to_float(std::uint16_t half) {
 
 std::uint64_t Tensor::values() const { return product(shape).value_or(0); }
 
-Result<Safetensors> Safetensors::parse(ByteView file) {
+Result<Safetensors> Safetensors::parse(ByteView file) try {
   ByteReader reader(file);
   const auto header_size = reader.get<std::uint64_t>();
   if (!reader.ok()) return {Code::kCorrupt, "safetensors: shorter than its first field"};
@@ -177,6 +174,8 @@ Result<Safetensors> Safetensors::parse(ByteView file) {
   std::sort(result.tensors_.begin(), result.tensors_.end(),
             [](const Tensor& a, const Tensor& b) { return a.name < b.name; });
   return result;
+} catch (...) {
+  return memory_error("safetensors");
 }
 
 const Tensor* Safetensors::find(std::string_view name) const {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "base/allocation.h"
 #include "base/hash.h"
 #include "base/strings.h"
 #include "base/utf8.h"
@@ -227,7 +228,7 @@ WordPiece::WordPiece(WordPiece&&) noexcept = default;
 WordPiece& WordPiece::operator=(WordPiece&&) noexcept = default;
 WordPiece::~WordPiece() = default;
 
-Result<WordPiece> WordPiece::make(std::string vocabulary, WordPieceOptions options) {
+Result<WordPiece> WordPiece::make(std::string vocabulary, WordPieceOptions options) try {
   if (vocabulary.size() > kMaxVocabularyBytes) {
     return {Code::kCorrupt, str_cat("vocabulary: over ", kMaxVocabularyBytes, " bytes")};
   }
@@ -262,10 +263,12 @@ Result<WordPiece> WordPiece::make(std::string vocabulary, WordPieceOptions optio
     }
   }
   return WordPiece(std::move(words));
+} catch (...) {
+  return memory_error("vocabulary");
 }
 
 Result<std::vector<std::int32_t>> WordPiece::encode(std::string_view text,
-                                                    std::size_t max_tokens) const {
+                                                    std::size_t max_tokens) const try {
   KEDGE_CHECK(max_tokens >= 2);
   if (const auto bad = find_invalid_utf8(text)) {
     return {Code::kInvalid, str_cat("text is not UTF-8 at byte ", *bad)};
@@ -274,6 +277,8 @@ Result<std::vector<std::int32_t>> WordPiece::encode(std::string_view text,
   Scanner(*vocabulary_, max_tokens - 2, &ids).scan(text);
   ids.push_back(vocabulary_->end());
   return ids;
+} catch (...) {
+  return memory_error("tokens");
 }
 
 std::size_t WordPiece::count(std::string_view text) const {

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "engine/filter.h"
 
@@ -83,7 +84,7 @@ class JsonParser {
     if (!value.is_bool()) return wrong(path, "true or false");
     Filter filter;
     filter.field = field;
-    return value.get_bool() ? filter : negate(std::move(filter));
+    return value.get_bool() ? std::move(filter) : negate(std::move(filter));
   }
 
   Result<Filter> compare(const FilterField& field, Kind kind, const json::value& value,
@@ -139,7 +140,7 @@ class JsonParser {
 
 }  // namespace
 
-Result<Filter> parse_filter_json(std::string_view text) {
+Result<Filter> parse_filter_json(std::string_view text) try {
   if (text.size() > kMaxFilterBytes)
     return {Code::kInvalid, str_cat("filter: more than ", kMaxFilterBytes, " bytes")};
   json::parse_options options;
@@ -155,6 +156,8 @@ Result<Filter> parse_filter_json(std::string_view text) {
   if (rest != std::string_view::npos)
     return {Code::kInvalid, str_cat("filter: expected the end at position ", rest + 1)};
   return JsonParser().group(parser.release(), "$", 0);
+} catch (...) {
+  return memory_error("filter");
 }
 
 }  // namespace kedge

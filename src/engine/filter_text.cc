@@ -10,6 +10,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "engine/filter.h"
@@ -250,7 +251,7 @@ class TextParser {
       KEDGE_TRY(advance());
       filter.kind = Kind::kIn;
       KEDGE_TRY(list(filter));
-      return negated ? negate(std::move(filter)) : filter;
+      return negated ? negate(std::move(filter)) : std::move(filter);
     }
     if (negated) return expected("'in'");
     constexpr std::pair<std::string_view, Kind> kSigns[] = {{"=", Kind::kIn},
@@ -266,7 +267,7 @@ class TextParser {
       KEDGE_TRY(advance());
       filter.kind = kind;
       filter.values.push_back(KEDGE_TRY(value(filter)));
-      return sign == "!=" ? negate(std::move(filter)) : filter;
+      return sign == "!=" ? negate(std::move(filter)) : std::move(filter);
     }
     return expected("a comparison (= != < <= > >= ^= in)");
   }
@@ -307,10 +308,12 @@ class TextParser {
 
 }  // namespace
 
-Result<Filter> parse_filter_text(std::string_view text) {
+Result<Filter> parse_filter_text(std::string_view text) try {
   if (text.size() > kMaxFilterBytes)
     return {Code::kInvalid, str_cat("filter: more than ", kMaxFilterBytes, " bytes")};
   return TextParser(text).run();
+} catch (...) {
+  return memory_error("filter");
 }
 
 }  // namespace kedge

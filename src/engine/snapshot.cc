@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "engine/index_impl.h"
 #include "engine/open_tree.h"
@@ -71,6 +72,10 @@ class SnapshotOpener {
     take_rotations();
     for (const TreeEntry& tree : out_->state_.trees) plan_tree(tree);
     KEDGE_TRY(read());
+    // What memory does not suffice for is not damaged: a repair would drop it.
+    for (const Plan& plan : plans_) {
+      if (plan.damage && is_memory_error(*plan.damage)) return *plan.damage;
+    }
     for (std::size_t i = 0; i < plans_.size(); ++i) finish(plans_[i], out_->state_.segments[i]);
     return SnapshotPtr(std::move(out_));
   }

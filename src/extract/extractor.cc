@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "extract/charset.h"
 #include "extract/scan.h"
@@ -77,7 +78,7 @@ std::string_view separator(BlockKind before, BlockKind after) {
   return before == after && lines ? "\n" : "\n\n";
 }
 
-Result<Extraction> extract(ByteView raw, const ExtractHint& hint) {
+Result<Extraction> extract(ByteView raw, const ExtractHint& hint) try {
   KEDGE_TRY(check_size(raw));
   const TypeDecision type = decide_type(hint, raw.first(std::min(raw.size(), kMaxSniffBytes)));
   if (!type.readable) return {Code::kUnsupported, type.reason};
@@ -109,9 +110,11 @@ Result<Extraction> extract(ByteView raw, const ExtractHint& hint) {
   }
   extraction.title = sink.title.empty() ? first_heading(extraction.blocks) : std::move(sink.title);
   return extraction;
+} catch (...) {
+  return memory_error("text");
 }
 
-Result<std::string> extract_span(ByteView bytes, const SpanContext& context) {
+Result<std::string> extract_span(ByteView bytes, const SpanContext& context) try {
   const Scanned scanned = KEDGE_TRY(scan_span(bytes, context, false));
   std::string text;
   const ScannedBlock* before = nullptr;
@@ -121,9 +124,11 @@ Result<std::string> extract_span(ByteView bytes, const SpanContext& context) {
     before = &block;
   }
   return text;
+} catch (...) {
+  return memory_error("text");
 }
 
-Result<MappedText> map_span(ByteView bytes, const SpanContext& context) {
+Result<MappedText> map_span(ByteView bytes, const SpanContext& context) try {
   const Scanned scanned = KEDGE_TRY(scan_span(bytes, context, true));
   const auto raw = [&scanned](std::size_t at) {
     return static_cast<std::uint32_t>(scanned.decoded.raw_offset(at));
@@ -145,11 +150,15 @@ Result<MappedText> map_span(ByteView bytes, const SpanContext& context) {
     mapped.line_starts.push_back(raw(at));
   }
   return mapped;
+} catch (...) {
+  return memory_error("text");
 }
 
-Result<std::string> context_after(ByteView bytes, const SpanContext& context) {
+Result<std::string> context_after(ByteView bytes, const SpanContext& context) try {
   const Scanned scanned = KEDGE_TRY(scan_span(bytes, context, false));
   return scanned.sink.end_context;
+} catch (...) {
+  return memory_error("text");
 }
 
 }  // namespace kedge

@@ -11,6 +11,7 @@
 //          and the last are not zero; bit i of byte b is object 8 * b + i
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "format/attributes.h"
 #include "format/attributes_key.h"
@@ -128,7 +129,7 @@ Bytes encode_attributes_page(std::uint32_t number, std::span<const AttributeEntr
 }
 
 Result<AttributesPage> AttributesPage::open(ByteView bytes, std::uint32_t number,
-                                            const SegmentDirectory& directory) {
+                                            const SegmentDirectory& directory) try {
   AttributesPage page(bytes, number, directory);
   const PageHeader header = KEDGE_TRY(get_page_header(page.in_, kMagic, kWhat));
   if (header.bits != 0) return corrupt(kWhat, "reserved bytes are not zero", 6);
@@ -136,9 +137,11 @@ Result<AttributesPage> AttributesPage::open(ByteView bytes, std::uint32_t number
   if (header.first != number) return corrupt(kWhat, "another page than was asked for", 12);
   page.left_ = header.count;
   return page;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
-Result<bool> AttributesPage::next() {
+Result<bool> AttributesPage::next() try {
   if (left_ == 0) {
     KEDGE_TRY(check_padding(in_, kWhat));
     return false;
@@ -148,6 +151,8 @@ Result<bool> AttributesPage::next() {
   KEDGE_TRY(read_objects());
   first_ = false;
   return true;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 Status AttributesPage::read_key() {

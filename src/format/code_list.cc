@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "format/page.h"
 #include "format/segment_pages.h"
@@ -72,7 +73,7 @@ PageRef SegmentDirectory::list_page(std::uint32_t list) const {
 }
 
 Result<CodeList> CodeList::parse(ByteView bytes, std::uint32_t list,
-                                 const SegmentDirectory& directory) {
+                                 const SegmentDirectory& directory) try {
   if (list >= directory.lists.size() || directory.lists[list].rows == 0)
     return corrupt(kWhat, "no list with rows of this number", 0);
   CodeList out;
@@ -102,6 +103,8 @@ Result<CodeList> CodeList::parse(ByteView bytes, std::uint32_t list,
                      static_cast<std::size_t>(last - bytes.data()));
   }
   return out;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 const std::byte* CodeList::block(std::uint32_t row) const {
@@ -176,7 +179,7 @@ void put_refine(std::byte* to, std::uint32_t padded, const CodedRow& row) {
 }
 
 Status parse_refine_block(ByteView bytes, std::uint32_t first_row,
-                          const SegmentDirectory& directory) {
+                          const SegmentDirectory& directory) try {
   constexpr std::string_view kRefineWhat = "refine block";
   if (first_row % kCodeBlockRows != 0 || first_row >= directory.rows)
     return corrupt(kRefineWhat, "bad number of the first row", 0);
@@ -197,6 +200,8 @@ Status parse_refine_block(ByteView bytes, std::uint32_t first_row,
   const std::size_t used = rows * refine_row_bytes(padded);
   if (!all_zero(bytes.subspan(used))) return corrupt(kRefineWhat, "padding is not zero", used);
   return {};
+} catch (...) {
+  return memory_error("refine block");
 }
 
 }  // namespace kedge

@@ -15,6 +15,7 @@
 #include <bit>
 #include <memory>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "format/page.h"
 #include "format/segment.h"
@@ -195,7 +196,7 @@ Bytes encode_del_file(const Id128& segment, std::span<const std::uint32_t> dead)
 }
 
 Result<std::vector<std::uint32_t>> parse_del_file(ByteView bytes, const Id128& segment,
-                                                  std::uint32_t objects) {
+                                                  std::uint32_t objects) try {
   ByteReader in(bytes);
   KEDGE_TRY(get_magic(in, kMagic, kVersion, kWhat));
   const ByteView id = in.get_bytes(segment.bytes.size());
@@ -210,6 +211,8 @@ Result<std::vector<std::uint32_t>> parse_del_file(ByteView bytes, const Id128& s
   if (in.get<std::uint32_t>() != crc32c(bytes.first(kHeaderBytes + size)))
     return corrupt(kWhat, "checksum does not match", bytes.size() - kCrcBytes);
   return BitmapReader(bitmap, kHeaderBytes, count, objects).read();
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 }  // namespace kedge

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "format/page.h"
 #include "format/segment_pages.h"
@@ -273,7 +274,7 @@ Bytes encode_docs_page(std::uint32_t first_object, std::span<const DocsEntry> en
 }
 
 Result<std::vector<DocsEntry>> parse_docs_page(ByteView bytes, std::uint32_t first_object,
-                                               const SegmentDirectory& directory) {
+                                               const SegmentDirectory& directory) try {
   const DocsPage page = KEDGE_TRY(DocsPage::open(bytes, directory));
   if (page.first() != first_object) return corrupt(kWhat, "another page than was asked for", 12);
   std::vector<DocsEntry> entries;
@@ -283,16 +284,20 @@ Result<std::vector<DocsEntry>> parse_docs_page(ByteView bytes, std::uint32_t fir
     entries.push_back(KEDGE_TRY(page.entry(i, used[i])));
   KEDGE_TRY(page.check_whole(entries, used));
   return entries;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 Result<DocsEntry> parse_docs_entry(ByteView bytes, std::uint32_t index_in_page,
-                                   const SegmentDirectory& directory) {
+                                   const SegmentDirectory& directory) try {
   const DocsPage page = KEDGE_TRY(DocsPage::open(bytes, directory));
   if (index_in_page >= page.count())
     return Error{Code::kCorrupt,
                  str_cat(kWhat, ": no object ", index_in_page, " in a page of ", page.count())};
   Used used;
   return page.entry(index_in_page, used);
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 }  // namespace kedge

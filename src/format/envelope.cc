@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -262,7 +263,7 @@ Bytes Envelope::encode() const {
   return std::move(out).take();
 }
 
-Result<Envelope> Envelope::parse_any(ByteView bytes) {
+Result<Envelope> Envelope::parse_any(ByteView bytes) try {
   KEDGE_TRY(check_frame(bytes));
   Envelope e;
   ByteReader in(bytes);
@@ -271,9 +272,11 @@ Result<Envelope> Envelope::parse_any(ByteView bytes) {
   if (const Status valid = e.validate(); !valid.ok())
     return {Code::kCorrupt, valid.error().message};
   return e;
+} catch (...) {
+  return memory_error("head");
 }
 
-Result<Envelope> Envelope::parse(ByteView bytes, std::span<const std::string> known_features) {
+Result<Envelope> Envelope::parse(ByteView bytes, std::span<const std::string> known_features) try {
   Envelope e = KEDGE_TRY(parse_any(bytes));
   for (const std::string& feature : e.features) {
     if (std::find(known_features.begin(), known_features.end(), feature) == known_features.end())
@@ -281,6 +284,8 @@ Result<Envelope> Envelope::parse(ByteView bytes, std::span<const std::string> kn
               str_cat("head: needs the feature '", feature, "', which this build does not know")};
   }
   return e;
+} catch (...) {
+  return memory_error("head");
 }
 
 bool Envelope::retains(std::uint64_t wanted) const {

@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "format/index_rules.h"
 #include "format/page.h"
@@ -351,7 +352,7 @@ Bytes IndexState::encode() const {
   return std::move(out).take();
 }
 
-Result<IndexState> IndexState::parse(ByteView bytes) {
+Result<IndexState> IndexState::parse(ByteView bytes) try {
   ByteReader in(bytes);
   KEDGE_TRY(get_magic(in, kMagic, kVersion, kWhat));
   IndexState state;
@@ -368,6 +369,7 @@ Result<IndexState> IndexState::parse(ByteView bytes) {
   for (std::uint32_t i = 0; i < spaces; ++i) {
     const std::size_t at = in.offset();
     auto space = Space::parse(in);
+    if (!space.ok() && space.code() != Code::kCorrupt) return std::move(space).error();
     if (!space.ok()) return corrupt(kWhat, space.error().message, at);
     state.spaces.push_back(*std::move(space));
   }
@@ -378,6 +380,8 @@ Result<IndexState> IndexState::parse(ByteView bytes) {
   const std::string rule = broken_state_rule(state);
   if (!rule.empty()) return corrupt(kWhat, rule, 0);
   return state;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 std::vector<FileRef> IndexState::files() const {

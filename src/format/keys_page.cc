@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/allocation.h"
 #include "format/page.h"
 #include "format/segment_pages.h"
 
@@ -99,7 +100,7 @@ Status encode_keys_pages(std::span<const Id128> hashes,
 }
 
 Result<std::vector<std::uint32_t>> find_in_keys_page(ByteView bytes, const Id128& key_hash,
-                                                     const SegmentDirectory& directory) {
+                                                     const SegmentDirectory& directory) try {
   ByteReader in(bytes);
   const auto [bits, count, number] = KEDGE_TRY(get_page_header(in, kMagic, kWhat));
   const std::size_t pages = directory.keys.size();
@@ -134,6 +135,8 @@ Result<std::vector<std::uint32_t>> find_in_keys_page(ByteView bytes, const Id128
   if (std::any_of(rest.begin(), rest.end(), [](std::byte b) { return b != std::byte{0}; }))
     return corrupt(kWhat, "padding is not zero", used);
   return found;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 }  // namespace kedge

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/allocation.h"
 #include "format/page.h"
 
 namespace kedge {
@@ -47,7 +48,7 @@ Bytes encode_opening(std::span<const OpeningBlock> blocks) {
   return std::move(out).take();
 }
 
-Result<std::vector<OpeningBlock>> parse_opening(ByteView bytes) {
+Result<std::vector<OpeningBlock>> parse_opening(ByteView bytes) try {
   ByteReader in(bytes);
   KEDGE_TRY(get_magic(in, kMagic, kVersion, kWhat));
   const auto count = in.get<std::uint32_t>();
@@ -79,6 +80,8 @@ Result<std::vector<OpeningBlock>> parse_opening(ByteView bytes) {
   }
   if (end != bytes.size()) return corrupt(kWhat, "bytes behind the blocks", end);
   return blocks;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 }  // namespace kedge

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -220,7 +221,7 @@ PackBuilder::Built PackBuilder::finish() && {
   return {.rows = shape.rows, .bytes = std::move(bytes_)};
 }
 
-Result<PackHead> PackHead::parse(ByteView bytes, const Id128& space, const PackShape& shape) {
+Result<PackHead> PackHead::parse(ByteView bytes, const Id128& space, const PackShape& shape) try {
   if (shape.rows == 0 || shape.rows > kMaxPackRows) return corrupt("rows out of range");
   if (shape.dimension == 0 || shape.dimension > kMaxDimension)
     return corrupt("dimension out of range");
@@ -254,6 +255,8 @@ Result<PackHead> PackHead::parse(ByteView bytes, const Id128& space, const PackS
     if (in.get<std::uint8_t>() != 0) return corrupt(str_cat("padding at offset ", in.offset() - 1));
   }
   return head;
+} catch (...) {
+  return memory_error("pack");
 }
 
 bool PackHead::may_contain(const Id128& hash) const {
@@ -271,7 +274,7 @@ std::optional<std::uint32_t> PackHead::block_of(const Id128& hash) const {
 }
 
 Result<std::vector<PackEntry>> parse_pack_block(ByteView bytes, const PackShape& shape,
-                                                std::uint32_t block) {
+                                                std::uint32_t block) try {
   KEDGE_CHECK(block < shape.blocks());
   if (bytes.size() != shape.block_bytes(block))
     return corrupt(str_cat("block ", block, " has ", bytes.size(), " bytes"));
@@ -287,12 +290,14 @@ Result<std::vector<PackEntry>> parse_pack_block(ByteView bytes, const PackShape&
       return corrupt(str_cat("block ", block, ": row ", i, " out of range"));
   }
   return entries;
+} catch (...) {
+  return memory_error("pack");
 }
 
 bool is_finite_half(std::uint16_t half) { return (half & 0x7C00U) != 0x7C00U; }
 
 Result<std::vector<std::uint16_t>> parse_pack_row(ByteView bytes, const PackShape& shape,
-                                                  const Id128& hash) {
+                                                  const Id128& hash) try {
   if (bytes.size() != shape.row_bytes()) return corrupt(str_cat("row of ", bytes.size(), " bytes"));
   const ByteView vector = bytes.first(bytes.size() - kCrcBytes);
   ByteReader tail(bytes.subspan(vector.size()));
@@ -303,6 +308,8 @@ Result<std::vector<std::uint16_t>> parse_pack_row(ByteView bytes, const PackShap
   if (!std::all_of(values.begin(), values.end(), is_finite_half))
     return corrupt(str_cat("a value of ", hash.hex(), " is not finite"));
   return values;
+} catch (...) {
+  return memory_error("pack");
 }
 
 std::string PackName::key() const { return "pack/" + id.hex(); }
@@ -322,7 +329,7 @@ Bytes CacheState::encode() const {
   return std::move(out).take();
 }
 
-Result<CacheState> CacheState::parse(ByteView bytes) {
+Result<CacheState> CacheState::parse(ByteView bytes) try {
   ByteReader in(bytes);
   CacheState state;
   if (in.get<std::uint32_t>() != kStateMagic) return corrupt_state("bad magic at offset 0");
@@ -349,6 +356,8 @@ Result<CacheState> CacheState::parse(ByteView bytes) {
     state.packs.push_back(pack);
   }
   return state;
+} catch (...) {
+  return memory_error("cache state");
 }
 
 }  // namespace kedge

@@ -26,6 +26,7 @@
 #include <array>
 #include <bit>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "format/page.h"
 #include "format/segment_pages.h"
@@ -254,7 +255,7 @@ Bytes SegmentDirectory::encode() const {
   return std::move(out).take();
 }
 
-Result<SegmentDirectory> SegmentDirectory::parse(ByteView bytes) {
+Result<SegmentDirectory> SegmentDirectory::parse(ByteView bytes) try {
   ByteReader in(bytes);
   KEDGE_TRY(get_magic(in, kMagic, kSegmentVersion, kWhat));
   SegmentDirectory directory;
@@ -288,6 +289,8 @@ Result<SegmentDirectory> SegmentDirectory::parse(ByteView bytes) {
                              directory.first_key_of_attributes_page));
   KEDGE_TRY(check_padding(in, kWhat));
   return directory;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 Status SegmentDirectory::matches(const SegmentEntry& entry) const {
@@ -306,7 +309,7 @@ Status SegmentDirectory::matches(const SegmentEntry& entry) const {
   return {};
 }
 
-Status check_page(const PageRef& page, ByteView bytes, std::string_view what) {
+Status check_page(const PageRef& page, ByteView bytes, std::string_view what) try {
   if (bytes.size() != page.size)
     return {Code::kCorrupt, str_cat(what, ": ", bytes.size(), " bytes instead of ", page.size,
                                     " at offset ", page.offset, " of the file")};
@@ -314,6 +317,8 @@ Status check_page(const PageRef& page, ByteView bytes, std::string_view what) {
     return {Code::kCorrupt,
             str_cat(what, ": checksum does not match at offset ", page.offset, " of the file")};
   return {};
+} catch (...) {
+  return memory_error(what);
 }
 
 }  // namespace kedge

@@ -25,6 +25,7 @@
 //   380      4      CRC-32C of the 380 bytes before it
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "format/index_rules.h"
 #include "format/page.h"
@@ -73,7 +74,7 @@ Bytes encode_segment_header(const Id128& id) {
   return std::move(out).take();
 }
 
-Result<Id128> parse_segment_header(ByteView header) {
+Result<Id128> parse_segment_header(ByteView header) try {
   if (header.size() != kSegmentHeaderBytes) return corrupt(kHeaderWhat, "bad size", header.size());
   ByteReader in(header);
   KEDGE_TRY(get_magic(in, kHeaderMagic, kSegmentVersion, kHeaderWhat));
@@ -84,6 +85,8 @@ Result<Id128> parse_segment_header(ByteView header) {
   if (!all_zero(header.subspan(24, 36)))
     return corrupt(kHeaderWhat, "reserved bytes are not zero", 24);
   return id;
+} catch (...) {
+  return memory_error("segment header");
 }
 
 Bytes encode_segment_tail(const SegmentEntry& entry) {
@@ -113,7 +116,7 @@ Bytes encode_segment_tail(const SegmentEntry& entry) {
   return std::move(out).take();
 }
 
-Result<SegmentEntry> parse_segment_tail(ByteView tail, std::uint64_t file_bytes) {
+Result<SegmentEntry> parse_segment_tail(ByteView tail, std::uint64_t file_bytes) try {
   if (tail.size() != kSegmentTailBytes) return corrupt(kTailWhat, "bad size", tail.size());
   ByteReader in(tail);
   KEDGE_TRY(get_magic(in, kTailMagic, kSegmentVersion, kTailWhat));
@@ -145,6 +148,8 @@ Result<SegmentEntry> parse_segment_tail(ByteView tail, std::uint64_t file_bytes)
   if (const auto rule = broken_segment_rule(entry))
     return Error{Code::kCorrupt, str_cat(kTailWhat, ": ", *rule)};
   return entry;
+} catch (...) {
+  return memory_error("segment tail");
 }
 
 }  // namespace kedge

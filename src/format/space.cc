@@ -1,5 +1,6 @@
 #include "format/space.h"
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -17,7 +18,7 @@ void Space::encode(ByteWriter& out) const {
   out.put(rotation_seed);
 }
 
-Result<Space> Space::parse(ByteReader& in) {
+Result<Space> Space::parse(ByteReader& in) try {
   Space space;
   for (std::string* text :
        {&space.provider, &space.model, &space.revision, &space.pooling, &space.query_prefix,
@@ -40,6 +41,8 @@ Result<Space> Space::parse(ByteReader& in) {
   space.metric = static_cast<Metric>(metric);
   space.normalised = normalised == 1;
   return space;
+} catch (...) {
+  return memory_error("space");
 }
 
 Id128 Space::id() const {

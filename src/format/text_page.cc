@@ -9,6 +9,7 @@
 // less chunk number, a zigzag varint, zero in a segment of one list; chunk hash; input hash.
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "format/page.h"
 #include "format/segment_pages.h"
 
@@ -67,7 +68,7 @@ Bytes encode_text_page(std::uint32_t first_chunk, std::span<const TextEntry> ent
 }
 
 Result<std::vector<TextEntry>> parse_text_page(ByteView bytes, std::uint32_t first_chunk,
-                                               const SegmentDirectory& directory) {
+                                               const SegmentDirectory& directory) try {
   ByteReader in(bytes);
   const auto [bits, count, first] = KEDGE_TRY(get_page_header(in, kMagic, kWhat));
   if (bits != 0) return corrupt(kWhat, "reserved bytes are not zero", 6);
@@ -116,6 +117,8 @@ Result<std::vector<TextEntry>> parse_text_page(ByteView bytes, std::uint32_t fir
     return corrupt(kWhat, "a context that no entry names", 16);
   KEDGE_TRY(check_padding(in, kWhat));
   return entries;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 }  // namespace kedge

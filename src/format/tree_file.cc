@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/allocation.h"
 #include "format/page.h"
 #include "format/segment.h"
 #include "format/segment_pages.h"
@@ -55,7 +56,7 @@ Bytes encode_tree(const TreeBody& tree) {
   return std::move(out).take();
 }
 
-Result<TreeBody> parse_tree(ByteView bytes, const Id128& id) {
+Result<TreeBody> parse_tree(ByteView bytes, const Id128& id) try {
   if (bytes.size() < kHeaderBytes + 4) return corrupt(kWhat, "cut short", bytes.size());
   ByteReader seal(bytes.last(4));
   ByteReader in(bytes.first(bytes.size() - 4));
@@ -105,6 +106,8 @@ Result<TreeBody> parse_tree(ByteView bytes, const Id128& id) {
   tree.centroids.resize(std::size_t{tree.padded} * leaves);
   std::memcpy(tree.centroids.data(), centroids.data(), centroids.size());
   return tree;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 }  // namespace kedge

@@ -12,6 +12,7 @@
 // half is NaN or infinite.
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "format/page.h"
 #include "format/segment_pages.h"
 
@@ -79,7 +80,7 @@ Bytes encode_vector_block(std::uint32_t first_row, std::uint32_t dimension,
 }
 
 Result<VectorBlock> VectorBlock::parse(ByteView bytes, std::uint32_t first_row,
-                                       const SegmentDirectory& directory) {
+                                       const SegmentDirectory& directory) try {
   ByteReader in(bytes);
   const auto [bits, count, first] = KEDGE_TRY(get_page_header(in, kMagic, kWhat));
   const auto dimension = in.get<std::uint32_t>();
@@ -123,6 +124,8 @@ Result<VectorBlock> VectorBlock::parse(ByteView bytes, std::uint32_t first_row,
   if (!all_zero(bytes.subspan(kHeaderBytes + std::size_t{count} * stride)))
     return corrupt(kWhat, "padding is not zero", kHeaderBytes + std::size_t{count} * stride);
   return block;
+} catch (...) {
+  return memory_error(kWhat);
 }
 
 const std::uint16_t* vector_row_values(const std::byte* block, std::uint32_t dimension,

@@ -4,6 +4,7 @@
 #include <unicode/utext.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/hash.h"
 
@@ -75,6 +76,8 @@ class BlockCutter {
     const std::unique_ptr<icu::BreakIterator> breaks(
         icu::BreakIterator::createSentenceInstance(icu::Locale::getRoot(), status));
     UText utext = UTEXT_INITIALIZER;
+    // It is closed by whatever way this is left: below memory may not suffice.
+    const std::unique_ptr<UText, decltype(&utext_close)> closed(&utext, &utext_close);
     utext_openUTF8(&utext, text_.data(), static_cast<std::int64_t>(text_.size()), &status);
     if (U_FAILURE(status)) return {{0, text_.size(), kSentenceRank}};
     breaks->setText(&utext, status);
@@ -86,7 +89,6 @@ class BlockCutter {
       begin = place;
     }
     spans.push_back({begin, text_.size(), kSentenceRank});
-    utext_close(&utext);
     return spans;
   }
 

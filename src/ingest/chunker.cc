@@ -4,6 +4,7 @@
 #include <deque>
 #include <limits>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "ingest/chunk_units.h"
 
@@ -164,7 +165,7 @@ class ChunkWriter {
 
 Result<std::vector<Chunk>> make_chunks(ByteView raw, const Extraction& extraction,
                                        const ChunkerOptions& options,
-                                       const TokenCounter& count_tokens) {
+                                       const TokenCounter& count_tokens) try {
   if (options.max_tokens == 0) return {Code::kInvalid, "max_tokens is 0"};
   const std::size_t target = options.target_tokens;
   const std::size_t window =
@@ -177,6 +178,8 @@ Result<std::vector<Chunk>> make_chunks(ByteView raw, const Extraction& extractio
     KEDGE_TRY(writer.write(cuts[i], i + 1 < cuts.size() ? cuts[i + 1] : units.size()));
   }
   return std::move(writer.chunks);
+} catch (...) {
+  return memory_error("chunks");
 }
 
 }  // namespace kedge

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -168,7 +169,7 @@ std::size_t element_bytes(ElementType type) {
   return 0;
 }
 
-Result<NpyHeader> NpyHeader::parse(ByteView file) {
+Result<NpyHeader> NpyHeader::parse(ByteView file) try {
   if (!as_text(file).starts_with(kMagic)) {
     return {Code::kInvalid, "header at byte 0: not a .npy file"};
   }
@@ -198,6 +199,8 @@ Result<NpyHeader> NpyHeader::parse(ByteView file) {
   header.dimension = (*fields.shape)[1];
   header.data_offset = begin + text_bytes;
   return header;
+} catch (...) {
+  return memory_error("header");
 }
 
 }  // namespace kedge

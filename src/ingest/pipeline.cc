@@ -1,12 +1,13 @@
 #include "ingest/pipeline.h"
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_set>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "embed/cache.h"
+#include "format/segment_pages.h"
 #include "ingest/chunker.h"
 #include "ingest/object_tags.h"
 #include "ingest/sidecar.h"
@@ -25,6 +26,14 @@ std::string clip(std::string text, std::size_t limit) {
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   text.resize(end);
   return text;
+}
+
+// As it is stored: numbers over 65,504 are infinite there, and the smallest zero. One such vector
+// in a commit would end it.
+bool can_be_a_row(const HalfVector& half, Metric metric) {
+  const bool zero =
+      std::all_of(half.begin(), half.end(), [](std::uint16_t v) { return (v & 0x7FFF) == 0; });
+  return all_finite(std::as_bytes(std::span(half))) && !(zero && metric == Metric::kCosine);
 }
 
 std::string hash_key(const Id128& hash) { return std::string(as_text(hash.bytes)); }
@@ -133,8 +142,17 @@ Status Pipeline::record(const Todo& todo, ObjectStatus status, std::string reaso
   return maybe_commit(false);
 }
 
+// A machine with more memory, or this one when it does less at once, may read it.
+Status Pipeline::settle_failure(const Todo& todo, const Error& error) {
+  if (is_memory_error(error)) {
+    pending(todo, error.message);
+    return {};
+  }
+  return record(todo, ObjectStatus::kFailed, error.message, worth_retrying(error.code));
+}
+
 // Runs on any thread of the executor; touches nothing but its arguments.
-void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out) {
+void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out) try {
   if (!blob.ok()) return;
   const ObjectInfo& info = blob->info;
   const ExtractHint hint{todo.listed.key, info.media_type};
@@ -200,14 +218,15 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
   }
   prepared.memory_bytes += sizeof(Prepared) + row.key.size();
   out = std::move(prepared);
+} catch (...) {
+  out = memory_error("object");
 }
 
 Status Pipeline::take_prepared(std::vector<Result<Prepared>>& prepared, std::vector<Todo>& batch) {
   std::vector<Prepared> good;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!prepared[i].ok()) {
-      const Error& error = prepared[i].error();
-      KEDGE_TRY(record(batch[i], ObjectStatus::kFailed, error.message, worth_retrying(error.code)));
+      KEDGE_TRY(settle_failure(batch[i], prepared[i].error()));
     } else if (prepared[i]->object.row.status == ObjectStatus::kSkipped) {
       KEDGE_TRY(record(batch[i], ObjectStatus::kSkipped, prepared[i]->object.row.reason, false));
     } else {
@@ -326,11 +345,9 @@ Status Pipeline::embed_slice(std::vector<std::pair<Id128, const std::string*>> s
   std::vector<Id128> hashes;
   std::vector<HalfVector> halves;
   for (std::size_t i = 0; i < slice.size(); ++i) {
-    const float* row = vectors->data() + i * space.dimension;
-    if (!std::all_of(row, row + space.dimension, [](float v) { return std::isfinite(v); }))
-      continue;
     HalfVector half(space.dimension);
-    kernels().f32_to_f16(row, half.data(), space.dimension);
+    kernels().f32_to_f16(vectors->data() + i * space.dimension, half.data(), space.dimension);
+    if (!can_be_a_row(half, space.metric)) continue;
     hashes.push_back(slice[i].first);
     halves.push_back(std::move(half));
   }

@@ -89,6 +89,8 @@ class Pipeline {
   ObjectRow base_row(const Todo& todo) const;
   Status maybe_commit(bool now);
   void pending(const Todo& todo, std::string reason);
+  // What an object failed with while it was read or cut.
+  Status settle_failure(const Todo& todo, const Error& error);
   void tell();
   [[nodiscard]] bool stopped() const { return options_.stop.stop_requested(); }
   // Nothing more is started: asked to stop, or the model fails again and again.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "ingest/object_tags.h"
 #include "ingest/pipeline.h"
@@ -57,6 +58,9 @@ Status Pipeline::read_sidecars(std::vector<Todo>& batch) {
     Result<Metadata> parsed = parse_sidecar(blobs[i]->body);
     if (parsed.ok()) {
       todo.sidecar = *std::move(parsed);
+    } else if (is_memory_error(parsed.error())) {
+      out[of[i]] = true;
+      pending(todo, str_cat("its sidecar: ", parsed.error().message));
     } else {
       count_problem(reads[i].key, "sidecar left out: " + parsed.error().message);
     }
@@ -189,7 +193,7 @@ Status Pipeline::settle_read_error(const Todo& todo, const Error& error) {
     pending(todo, error.message);
     return {};
   }
-  return record(todo, ObjectStatus::kFailed, error.message, worth_retrying(error.code));
+  return settle_failure(todo, error);
 }
 
 }  // namespace kedge

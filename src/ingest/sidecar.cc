@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "ingest/json_metadata.h"
 
@@ -48,7 +49,7 @@ std::string sidecar_version(const ObjectInfo& info) {
   return str_cat(info.tag.value, " ", info.size, " ", info.last_modified.micros);
 }
 
-Result<Metadata> parse_sidecar(ByteView bytes) {
+Result<Metadata> parse_sidecar(ByteView bytes) try {
   if (bytes.size() > kMaxSidecarBytes)
     return invalid(str_cat("it has ", bytes.size(), " bytes, over ", kMaxSidecarBytes));
   json::parse_options options;
@@ -74,6 +75,8 @@ Result<Metadata> parse_sidecar(ByteView bytes) {
   if (const auto problem = read_fields(*object, out)) return invalid(*problem);
   KEDGE_TRY(check_metadata(out));
   return out;
+} catch (...) {
+  return memory_error("sidecar");
 }
 
 Metadata merge_metadata(const Metadata& under, const Metadata& over) {

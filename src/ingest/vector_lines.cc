@@ -6,6 +6,7 @@
 #include <exception>
 #include <limits>
 
+#include "base/allocation.h"
 #include "base/random.h"
 #include "base/strings.h"
 #include "format/space.h"
@@ -171,6 +172,7 @@ Result<bool> LineInput::read(Place& place, VectorRecord& record) {
     if (!found && dimension_ != 0 && record.values.size() != dimension_) {
       found = problem(str_cat("dimension ", record.values.size(), ", expected ", dimension_));
     }
+    if (found && found->memory) return {Code::kExhausted, std::move(found->what)};
     if (found) {
       return file_.bad(str_cat("line ", place.line),
                        line_offset_ + (line_.size() - line.size()) + found->at, found->what);
@@ -206,25 +208,23 @@ Result<std::vector<float>> LineInput::sample(std::size_t count, std::uint64_t se
 
 }  // namespace
 
-std::optional<LineProblem> parse_vector_line(std::string_view line, VectorRecord& record) {
+std::optional<LineProblem> parse_vector_line(std::string_view line, VectorRecord& record) try {
   record.id.clear();
   record.values.clear();
   record.metadata.clear();
-  try {
-    unsigned char memory[std::size_t{64} << 10];
-    json::monotonic_resource resource(memory, sizeof memory);
-    json::parse_options options;
-    options.max_depth = kMaxDepth;
-    json::stream_parser parser(&resource, options);
-    boost::system::error_code error;
-    const std::size_t read = parser.write_some(line.data(), line.size(), error);
-    if (!error && read < line.size()) error = json::error::extra_data;
-    if (!error) parser.finish(error);
-    if (error) return LineProblem{read, "not JSON: " + error.message()};
-    return read_record(parser.release(), record);
-  } catch (const std::exception&) {
-    return problem("no memory for the line");
-  }
+  unsigned char memory[std::size_t{64} << 10];
+  json::monotonic_resource resource(memory, sizeof memory);
+  json::parse_options options;
+  options.max_depth = kMaxDepth;
+  json::stream_parser parser(&resource, options);
+  boost::system::error_code error;
+  const std::size_t read = parser.write_some(line.data(), line.size(), error);
+  if (!error && read < line.size()) error = json::error::extra_data;
+  if (!error) parser.finish(error);
+  if (error) return LineProblem{read, "not JSON: " + error.message()};
+  return read_record(parser.release(), record);
+} catch (...) {
+  return LineProblem{0, memory_error("line").message, true};
 }
 
 Result<std::unique_ptr<VectorInput>> open_vector_lines(InputFile file) {

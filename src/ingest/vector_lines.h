@@ -23,6 +23,7 @@ namespace kedge {
 struct LineProblem {
   std::size_t at = 0;  // bytes into the line
   std::string what;
+  bool memory = false;  // it is none of the line: memory does not suffice for it
 };
 
 // Fills `record`: an id that is not there is left empty, one that is has 1 to kMaxKeyBytes bytes.

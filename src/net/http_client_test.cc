@@ -6,8 +6,10 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <limits>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "net/net_testing.h"
 #include "net/scripted_server.h"
@@ -210,6 +212,22 @@ TEST(HttpClient, TellsWholeAnswersFromBrokenOnes) {
     else
       EXPECT_EQ(answer.error().message.find("secret"), std::string::npos);
   }
+}
+
+// No exception crosses libcurl: the exchange ends, and the client goes on.
+TEST(HttpClient, ABodyForWhichMemoryDoesNotSufficeEndsItsExchangeAlone) {
+  bool first = true;
+  ScriptedServer server([&](Peer& peer) {
+    if (!peer.read_request()) return;
+    const std::string length = std::exchange(first, false) ? "18446744073709551615" : "1";
+    peer.write("HTTP/1.1 200 OK\r\nContent-Length: " + length + "\r\n\r\nx");
+  });
+  const auto client = new_client();
+  HttpRequest request = patient(server.url("/"), "GET");
+  request.max_body_bytes = std::numeric_limits<std::uint64_t>::max();
+  const auto answer = client->send_one(request, Deadline::never());
+  EXPECT_EQ(text_of(answer), "exhausted: http: no memory");
+  EXPECT_TRUE(client->send_one(request, Deadline::never()).ok());
 }
 
 // Headers are looked up by lower-case names, in the order they came, and 1xx ones are not the

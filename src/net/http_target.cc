@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -54,7 +55,7 @@ Error invalid(std::string_view url, std::string_view why) {
 
 }  // namespace
 
-Result<HttpTarget> parse_http_target(std::string_view url) {
+Result<HttpTarget> parse_http_target(std::string_view url) try {
   if (url.size() > kMaxUrlBytes) return invalid(url, str_cat("over ", kMaxUrlBytes, " bytes"));
   if (!std::ranges::all_of(url, [](char c) { return c > 0x20 && c < 0x7F; }))
     return invalid(url, "a byte that must be percent-encoded");
@@ -82,6 +83,8 @@ Result<HttpTarget> parse_http_target(std::string_view url) {
   target.host_port = str_cat(host, port.empty() ? standard : port);
   target.link_local = is_link_local(host);
   return target;
+} catch (...) {
+  return memory_error("url");
 }
 
 }  // namespace kedge

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -270,14 +271,21 @@ int Transfer::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_o
   return 0;
 }
 
-std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) {
+// No exception may cross libcurl.
+std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) try {
   const std::size_t bytes = size * count;
   return transfer_of(self).take_header_line({data, bytes}) ? bytes : 0;
+} catch (...) {
+  transfer_of(self).fail(memory_error("http"));
+  return 0;
 }
 
-std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {
+std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, void* self) try {
   const std::size_t bytes = size * count;
   return transfer_of(self).take_body(as_bytes({data, bytes})) ? bytes : 0;
+} catch (...) {
+  transfer_of(self).fail(memory_error("http"));
+  return 0;
 }
 
 bool Transfer::fail(Error error) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "s3/credential_chain.h"
 #include "s3/small_file.h"
@@ -159,7 +160,7 @@ std::string AwsSection::get(std::string_view key) const {
   return found == values.end() ? std::string() : found->second;
 }
 
-Status AwsProfiles::parse(std::string_view text, AwsFileKind kind, std::string_view path) {
+Status AwsProfiles::parse(std::string_view text, AwsFileKind kind, std::string_view path) try {
   (kind == AwsFileKind::kConfig ? config_path_ : credentials_path_) = path;
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   ProfileParser parser(kind, path, *this);
@@ -169,6 +170,8 @@ Status AwsProfiles::parse(std::string_view text, AwsFileKind kind, std::string_v
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return {};
+} catch (...) {
+  return memory_error(path);
 }
 
 Result<AwsProfiles> AwsProfiles::load(const AwsEnvironment& environment) {

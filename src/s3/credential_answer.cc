@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <ctime>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -17,14 +18,10 @@ Result<json::value> parse_object(std::string_view text, std::string_view what) {
     return {Code::kCorrupt, str_cat(what, ": over ", kMaxCredentialAnswerBytes, " bytes")};
   json::parse_options options;
   options.max_depth = kMaxCredentialJsonDepth;
-  try {
-    boost::system::error_code error;
-    json::value value = json::parse(text, error, {}, options);
-    if (error || !value.is_object()) return {Code::kCorrupt, str_cat(what, ": not a JSON object")};
-    return value;
-  } catch (const std::exception&) {
-    return {Code::kExhausted, str_cat(what, ": no memory to read it")};
-  }
+  boost::system::error_code error;
+  json::value value = json::parse(text, error, {}, options);
+  if (error || !value.is_object()) return {Code::kCorrupt, str_cat(what, ": not a JSON object")};
+  return value;
 }
 
 bool is_visible_ascii(std::string_view text) {
@@ -63,12 +60,14 @@ struct JsonWalk {
   }
 };
 
-Result<JsonFields> JsonFields::parse(std::string_view text, std::string_view what) {
+Result<JsonFields> JsonFields::parse(std::string_view text, std::string_view what) try {
   const json::value value = KEDGE_TRY(parse_object(text, what));
   JsonFields out;
   out.what_ = what;
   JsonWalk::collect(value.get_object(), "", out);
   return out;
+} catch (...) {
+  return memory_error(what);
 }
 
 std::string JsonFields::text(std::string_view name) const {
@@ -89,13 +88,15 @@ std::string json_object(const NamedTexts& fields) {
 }
 
 Result<std::string> with_json_fields(std::string_view text, const NamedTexts& fields,
-                                     std::string_view what) {
+                                     std::string_view what) try {
   json::value value = KEDGE_TRY(parse_object(text, what));
   for (const auto& [name, field] : fields) value.get_object()[name] = field;
   return json::serialize(value);
+} catch (...) {
+  return memory_error(what);
 }
 
-Result<Timestamp> parse_expiry(std::string_view text, std::string_view what) {
+Result<Timestamp> parse_expiry(std::string_view text, std::string_view what) try {
   const Error bad{Code::kCorrupt, str_cat(what, ": the time of expiry is not ISO 8601")};
   static constexpr std::size_t kMaxTimeBytes = 64;
   static constexpr std::size_t kDateAndTime = 19;  // "2026-03-01T12:00:00"
@@ -109,6 +110,8 @@ Result<Timestamp> parse_expiry(std::string_view text, std::string_view what) {
       parse_rfc3339(str_cat(text.substr(0, kDateAndTime), rest.substr(0, zone), "Z"));
   if (!utc.ok()) return bad;
   return *utc - std::chrono::minutes(*offset);
+} catch (...) {
+  return memory_error(what);
 }
 
 Result<Credentials> checked_credentials(Credentials credentials, std::string_view what) {

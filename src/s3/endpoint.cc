@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "s3/access_point.h"
 #include "s3/sigv4.h"
@@ -118,7 +119,7 @@ bool is_ip_host(std::string_view host) {
          std::ranges::all_of(host, [](char c) { return is_digit(c) || c == '.'; });
 }
 
-Result<BaseUrl> parse_base_url(std::string_view url, std::string_view what) {
+Result<BaseUrl> parse_base_url(std::string_view url, std::string_view what) try {
   if (url.size() > kMaxEndpointBytes)
     return {Code::kInvalid, str_cat(what, ": over ", kMaxEndpointBytes, " bytes")};
   BaseUrl out;
@@ -146,6 +147,8 @@ Result<BaseUrl> parse_base_url(std::string_view url, std::string_view what) {
   out.host =
       KEDGE_TRY(checked_host(std::string(rest.substr(0, slash)), out.scheme == "https", what, url));
   return out;
+} catch (...) {
+  return memory_error(what);
 }
 
 std::string S3Endpoint::path(std::string_view key) const {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/allocation.h"
 #include "base/hash.h"
 #include "base/strings.h"
 #include "s3/encoded_word.h"
@@ -98,7 +99,7 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   return range;
 }
 
-Result<ObjectInfo> object_of(std::string_view key, const HttpResponse& response) {
+Result<ObjectInfo> object_of(std::string_view key, const HttpResponse& response) try {
   ObjectInfo info;
   info.key = key;
   info.tag.value = tag_of_etag(response.header("etag"));
@@ -124,6 +125,8 @@ Result<ObjectInfo> object_of(std::string_view key, const HttpResponse& response)
   if (!take_number(length, info.size) || !length.empty())
     return odd(key, "an answer without a Content-Length");
   return info;
+} catch (...) {
+  return memory_error("an answer");
 }
 
 Result<Blob> checked_blob(const ReadRequest& request, HttpResponse response, Timestamp store_time) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <pugixml.hpp>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 
 namespace kedge {
@@ -14,6 +15,9 @@ constexpr std::size_t kMaxErrorField = 1024;
 constexpr std::size_t kMaxTokenBytes = 8192;
 constexpr std::size_t kMaxTags = 64;  // S3 gives ten, other stores up to 50
 
+// pugixml does not throw: it says so.
+Error no_memory() { return {Code::kExhausted, "an answer: no memory"}; }
+
 // A document, or why it is none. The root's name is checked, whatever its namespace.
 Result<pugi::xml_node> load(pugi::xml_document& document, ByteView body, const char* root) {
   if (body.size() > kMaxXmlBytes)
@@ -21,6 +25,7 @@ Result<pugi::xml_node> load(pugi::xml_document& document, ByteView body, const c
             str_cat("an answer of ", body.size(), " bytes, too long to be one")};
   const pugi::xml_parse_result parsed =
       document.load_buffer(body.data(), body.size(), pugi::parse_default, pugi::encoding_utf8);
+  if (parsed.status == pugi::status_out_of_memory) return no_memory();
   if (!parsed)
     return {Code::kUnavailable, str_cat("an answer that is not XML: ", parsed.description(),
                                         " at offset ", std::int64_t{parsed.offset})};
@@ -44,6 +49,14 @@ S3ErrorBody error_of(pugi::xml_node node) {
           .message = short_text(node, "Message"),
           .region = short_text(node, "Region"),
           .key = text_of(node, "Key")};
+}
+
+// Empty where the answer is no error; kExhausted.
+Result<S3ErrorBody> read_error(ByteView body) {
+  pugi::xml_document document;
+  const Result<pugi::xml_node> root = load(document, body, "Error");
+  if (!root.ok() && is_memory_error(root.error())) return root.error();
+  return root.ok() ? error_of(*root) : S3ErrorBody{};
 }
 
 // As application/x-www-form-urlencoded, which is what encoding-type=url means: '+' is a space.
@@ -154,7 +167,7 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
-Result<S3ListPage> parse_list_objects(ByteView body) {
+Result<S3ListPage> parse_list_objects(ByteView body) try {
   pugi::xml_document document;
   const pugi::xml_node root = KEDGE_TRY(load(document, body, "ListBucketResult"));
   S3ListPage page;
@@ -171,9 +184,11 @@ Result<S3ListPage> parse_list_objects(ByteView body) {
     page.objects.push_back(KEDGE_TRY(object_of(node, encoded)));
   }
   return page;
+} catch (...) {
+  return memory_error("an answer");
 }
 
-Result<S3VersionPage> parse_list_versions(ByteView body) {
+Result<S3VersionPage> parse_list_versions(ByteView body) try {
   pugi::xml_document document;
   const pugi::xml_node root = KEDGE_TRY(load(document, body, "ListVersionsResult"));
   S3VersionPage page;
@@ -198,9 +213,11 @@ Result<S3VersionPage> parse_list_versions(ByteView body) {
     page.versions.push_back(std::move(version));
   }
   return page;
+} catch (...) {
+  return memory_error("an answer");
 }
 
-Result<S3UploadPage> parse_list_uploads(ByteView body) {
+Result<S3UploadPage> parse_list_uploads(ByteView body) try {
   pugi::xml_document document;
   const pugi::xml_node root = KEDGE_TRY(load(document, body, "ListMultipartUploadsResult"));
   S3UploadPage page;
@@ -220,9 +237,11 @@ Result<S3UploadPage> parse_list_uploads(ByteView body) {
     page.uploads.push_back(std::move(upload));
   }
   return page;
+} catch (...) {
+  return memory_error("an answer");
 }
 
-Result<ObjectTags> parse_tagging(ByteView body) {
+Result<ObjectTags> parse_tagging(ByteView body) try {
   pugi::xml_document document;
   const pugi::xml_node root = KEDGE_TRY(load(document, body, "Tagging"));
   if (!root.child("TagSet")) return {Code::kUnavailable, "an answer about tags without a TagSet"};
@@ -239,29 +258,35 @@ Result<ObjectTags> parse_tagging(ByteView body) {
                         [](const auto& a, const auto& b) { return a.first == b.first; }),
             out.end());
   return out;
+} catch (...) {
+  return memory_error("an answer");
 }
 
-Result<std::string> parse_upload_id(ByteView body) {
+Result<std::string> parse_upload_id(ByteView body) try {
   pugi::xml_document document;
   const pugi::xml_node root = KEDGE_TRY(load(document, body, "InitiateMultipartUploadResult"));
   std::string id = text_of(root, "UploadId");
   if (id.empty() || id.size() > kMaxTokenBytes)
     return {Code::kUnavailable, "an upload was begun without an id"};
   return id;
+} catch (...) {
+  return memory_error("an answer");
 }
 
-Result<S3Completed> parse_complete(ByteView body) {
+Result<S3Completed> parse_complete(ByteView body) try {
   S3Completed out;
-  out.error = parse_s3_error(body);
+  out.error = KEDGE_TRY(read_error(body));
   if (!out.error.code.empty()) return out;
   pugi::xml_document document;
   const pugi::xml_node root = KEDGE_TRY(load(document, body, "CompleteMultipartUploadResult"));
   out.tag = tag_of_etag(text_of(root, "ETag"));
   if (out.tag.empty()) return {Code::kUnavailable, "an upload was completed without a tag"};
   return out;
+} catch (...) {
+  return memory_error("an answer");
 }
 
-Result<std::vector<S3DeleteError>> parse_delete_result(ByteView body) {
+Result<std::vector<S3DeleteError>> parse_delete_result(ByteView body) try {
   pugi::xml_document document;
   const pugi::xml_node root = KEDGE_TRY(load(document, body, "DeleteResult"));
   std::vector<S3DeleteError> out;
@@ -273,12 +298,17 @@ Result<std::vector<S3DeleteError>> parse_delete_result(ByteView body) {
                    .error = error_of(node)});
   }
   return out;
+} catch (...) {
+  return memory_error("an answer");
 }
 
-S3ErrorBody parse_s3_error(ByteView body) {
-  pugi::xml_document document;
-  const Result<pugi::xml_node> root = load(document, body, "Error");
-  return root.ok() ? error_of(*root) : S3ErrorBody{};
+// What an answer means its status says; without memory for its words there are none.
+S3ErrorBody parse_s3_error(ByteView body) try {
+  Result<S3ErrorBody> read = read_error(body);
+  return read.ok() ? *std::move(read) : S3ErrorBody{};
+} catch (...) {
+  (void)memory_error("an answer");  // any other exception goes on
+  return {};
 }
 
 std::string parse_root_text(ByteView body) {
