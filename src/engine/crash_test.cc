@@ -31,7 +31,7 @@ constexpr std::uint64_t kMaxCalls = 300;
 
 // An index with small segments, dead rows, an absence, and files that nobody names any more.
 struct Scene {
-  Scene() : world(options()) {
+  explicit Scene(WorldOptions chosen = options()) : world(std::move(chosen)) {
     index = world.create();
     for (std::uint32_t i = 0; i < 24; ++i) keys.push_back({1 + i % 2, str_cat("k", i)});
     for (std::size_t i = 0; i < 4; ++i) put(6 * i, 6 * i + 6);
@@ -87,13 +87,14 @@ struct Scene {
 
 // Runs `act` on a fresh scene with each failure at its n-th call, until there is no n-th call.
 void at_every_call(const std::function<void(Scene&)>& act,
-                   const std::function<void(Scene&)>& afterwards) {
+                   const std::function<void(Scene&)>& afterwards,
+                   const WorldOptions& options = Scene::options()) {
   for (const Failure& failure : kFailures) {
     bool reached = true;
     for (std::uint64_t n = 1; reached; ++n) {
       ASSERT_LT(n, kMaxCalls);
       SCOPED_TRACE(str_cat("call ", n, " ", failure.name));
-      Scene scene;
+      Scene scene(options);
       FaultStore& faults = scene.world.faults;
       const std::uint64_t call = faults.calls() + n;
       if (failure.crash) {
@@ -129,6 +130,28 @@ TEST(EveryCall, OfAMerge) {
         must(scene.index->maintain(8, scene.world.soon()), "the next merge");
         scene.expect_whole(scene.model);
       });
+}
+
+// All rows on one new tree, instead of the one that is there.
+TEST(EveryCall, OfARetraining) {
+  WorldOptions options = Scene::options();
+  options.index.tree_rows = 16;
+  options.index.least_tree_rows = 8;
+  options.index.list_rows = 4;
+  at_every_call(
+      [](Scene& scene) {
+        const auto done = scene.index->compact(true, scene.world.soon());
+        if (!done.ok()) {
+          EXPECT_EQ(done.code(), Code::kUnavailable) << done.error().message;
+        }
+      },
+      [](Scene& scene) {
+        scene.expect_whole(scene.model);
+        must(scene.index->compact(true, scene.world.soon()), "the next one");
+        EXPECT_EQ(must(scene.index->latest(scene.world.soon()))->state().trees.size(), 1U);
+        scene.expect_whole(scene.model);
+      },
+      options);
 }
 
 TEST(EveryCall, OfACommitOfIntents) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <utility>
 
+#include "base/allocation.h"
 #include "base/strings.h"
 #include "engine/index_impl.h"
 #include "engine/recount.h"
@@ -130,6 +131,7 @@ class Repair {
         entry = {Code::kNotFound, "its space was only in the lost head"};
       if (entry.ok() && state.segments.size() == kMaxSegments)
         entry = {Code::kExhausted, "the index has too many segments"};
+      if (!entry.ok() && is_memory_error(entry.error())) return entry.error();
       if (!entry.ok()) {
         give_up(file.key, entry.error());
         continue;
@@ -153,8 +155,9 @@ class Repair {
         continue;
       }
       const Code code = named.code();
-      if (code != Code::kCorrupt && code != Code::kNotFound && code != Code::kExhausted)
-        return named;
+      const bool lost = code == Code::kCorrupt || code == Code::kNotFound;
+      const bool over_a_limit = code == Code::kExhausted && !is_memory_error(named.error());
+      if (!lost && !over_a_limit) return named;
       give_up(segment.file_key(), named.error());
       std::erase(report_.recovered, segment.file_key());
     }
@@ -221,6 +224,7 @@ class Repair {
       if (!blob.ok() && blob.code() != Code::kNotFound) return blob.error();
       auto dead = blob.ok() ? parse_del_file(blob->body, *id, segment->directory().objects)
                             : Result<std::vector<std::uint32_t>>(blob.error());
+      if (!dead.ok() && is_memory_error(dead.error())) return dead.error();
       if (!dead.ok()) {
         give_up(file.key, dead.error());
         continue;

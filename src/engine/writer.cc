@@ -316,7 +316,11 @@ Result<CommitReport> IndexImpl::commit(std::unique_ptr<PreparedCommit> prepared,
   auto& writer = static_cast<Writer&>(*prepared);
   SnapshotPtr base = KEDGE_TRY(latest(deadline));
   const bool many = base->segments().size() >= kManySegments;
-  if (writer.writes_segment() && (merging == Merging::kNow || many)) {
+  // Of many writers one merges at a time, on average: of several merges of the same all but one are
+  // for nothing.
+  const std::size_t writers = log_.writers();
+  const bool merges = merging == Merging::kNow && (writers == 1 || random_.below(writers) == 0);
+  if (writer.writes_segment() && (merges || many)) {
     const Result<bool> merged = make_room(base, deadline);
     // What could not be merged now is due at the next commit; it is this one that counts.
     if (!merged.ok()) {

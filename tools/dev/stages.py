@@ -20,6 +20,8 @@ TSAN_PROGRAMS = ["base_test", "net_test", "store_test", "commit_test", "engine_t
 RELEASE_PROGRAMS = ["simd_test", "engine_test", "embed_test"]
 # Many short histories instead of a few long ones: where nothing slows them down.
 MANY_SEEDS = ["sim_tests", "--seeds", "1000", "--steps", "200", "--gtest_filter=Simulation.NothingIs*"]
+# 64 writers with 100 commits each; fewer of each where something does.
+MANY_WRITERS = ["sim_tests", "--steps", "10000", "--gtest_filter=ManyWriters.*"]
 SIMD_PROGRAMS = ["simd_test", "engine_test"]
 NOT_AGAIN = "--gtest_filter=-EveryCall.*"  # loops over store calls: one thread, no kernel of interest
 # More than half of the engine's time are random histories: in two parts it keeps to the limit under ThreadSanitizer too.
@@ -126,7 +128,7 @@ def test_cpp(tally, only):
         names = [name for name in programs if name in known]
         programs = [[name, part] for name in names for part in PARTS.get(name, [NOT_AGAIN])]
         if preset == "release":
-            programs = [MANY_SEEDS, *programs, ["kedge", "--version"]]
+            programs = [MANY_SEEDS, MANY_WRITERS, *programs, ["kedge", "--version"]]
             names += ["kedge", "sim_tests"]
         run_programs(tally, preset, build(preset, names), programs)
 
