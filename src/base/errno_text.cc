@@ -16,7 +16,7 @@ std::uint64_t open_files_limit() {
 }
 
 std::string errno_text(int error) {
-  const std::string text = std::generic_category().message(error);
+  std::string text = std::generic_category().message(error);
   if (error != EMFILE) return text;
   return str_cat(text, ": this process may have ", open_files_limit(),
                  "; raise that limit with `ulimit -n`");
