@@ -25,6 +25,7 @@ from parts.table import table
 import near_misses  # of tests/s3, which s3_place has made known
 
 BUCKET, ORPHANS, DOCUMENTS, BATCH = "collected", 1_000_000, 500, 1_000
+MODEL = "test:64"  # that of tests
 INDEX = f"s3://{BUCKET}/index"
 SHAPES = (("seg/{hh}/{32}", .8), ("del/{32}-{32}", .1), ("tree/{32}", .1))
 DAY_SECONDS = 86_400
@@ -36,7 +37,7 @@ def everything(client):
 
 
 def found_by_a_search(environment):
-    hits, _ = kedge(["search", "object of the bucket", "-k", 1000, "--all", "--snippets", "none", "--index", INDEX], environment)
+    hits, _ = kedge(["search", "object of the bucket", "-k", 1000, "--all", "--snippets", "none", "--index", INDEX, "--model", MODEL], environment)
     return sorted((hit["key"], hit["etag"]) for hit in hits["results"])
 
 
@@ -60,11 +61,10 @@ def measure(scratch, orphans, documents):
         client.create_bucket(Bucket=BUCKET)
         for number in range(documents):
             client.put_object(Bucket=BUCKET, Key=f"docs/{number}.txt", Body=f"object {number} of the bucket\n".encode())
-        kedge(["sync", f"s3://{BUCKET}/docs", "--index", INDEX, "--model", "test:64"], environment)
+        kedge(["sync", f"s3://{BUCKET}/docs", "--index", INDEX, "--model", MODEL], environment)
         others = near_misses.names("index/", near_misses.cache_of(everything(client)))
         near_misses.put(client, BUCKET, others)
         of_others = set(others)
-        environment["KEDGE_MODEL"] = "test:64"
         before, live = everything(client), found_by_a_search(environment)
         say(f"bench: {orphans:,} orphans beside {len(others):,} keys of others")
         made = 0

@@ -47,7 +47,7 @@ def size_of(folder):
 
 
 def measure(scratch, memory_mib, times):
-    environment = {**clean_environment(scratch), "KEDGE_MODEL": "test:64", "KEDGE_MEMORY": f"{memory_mib}MiB"}
+    environment, limits = clean_environment(scratch), ("--quiet", "--model", "test:64", "--memory", f"{memory_mib}MiB")
     big, one, index = scratch / "documents", scratch / "one", scratch / "index"
     one.mkdir()
     (one / "a.txt").write_text("one document\n")
@@ -62,13 +62,13 @@ def measure(scratch, memory_mib, times):
         return ran
 
     step("`kedge version`", "version")
-    step("sync of one document", "sync", one, "--index", scratch / "small", "--quiet")
-    synced = json.loads(step(f"sync of {made / 2**20:,.0f} MiB", "sync", big, "--index", index, "--quiet", "--json").output)
+    step("sync of one document", "sync", one, "--index", scratch / "small", *limits)
+    synced = json.loads(step(f"sync of {made / 2**20:,.0f} MiB", "sync", big, "--index", index, *limits, "--json").output)
     out["chunks"] = synced["sources"][0]["chunks"]
     out["index_mib"] = round((size_of(index) - size_of(index / "cache")) / 2**20)
     question = (big / "1/1.txt").read_text()[:60].rpartition(" ")[0]
-    step("search, 10 answers", "search", question, "--index", index, "--quiet")
-    step("search, 1,000 chunks, whole snippets", "search", question, "-k", 1_000, "--group", "chunk", "--index", index, "--quiet")
+    step("search, 10 answers", "search", question, "--index", index, *limits)
+    step("search, 1,000 chunks, whole snippets", "search", question, "-k", 1_000, "--group", "chunk", "--index", index, *limits)
     return out
 
 
