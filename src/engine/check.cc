@@ -31,9 +31,9 @@ class FileCheck {
   Status deletes() {
     key_ = entry_.del_key();
     const Bytes bytes = KEDGE_TRY(read(0, entry_.del_bytes));
-    const auto dead = parse_del_file(bytes, entry_.id, entry_.objects);
-    if (!dead.ok()) return Error{dead.code(), str_cat(key_, ": ", dead.error().message)};
-    if (dead->size() != entry_.del_count) return bad("another count than the head says");
+    const std::vector<std::uint32_t> dead =
+        KEDGE_TRY(parse_del_file(bytes, entry_.id, entry_.objects));
+    if (dead.size() != entry_.del_count) return bad("another count than the head says");
     return {};
   }
 

@@ -65,11 +65,12 @@ class Writers {
  private:
   void write(Stage& stage, std::uint32_t writer, bool probed) {
     SeededRandom random(writer + 1);
-    HookStore hooked(lying_, [&](const Call& call, Moment moment) {
+    // The probe has threads of its own, and is one step.
+    ProbedStore guarded(lying_, "endpoint/bucket", random);
+    ObjectStore& reached = probed ? static_cast<ObjectStore&>(guarded) : lying_;
+    HookStore store(reached, [&](const Call& call, Moment moment) {
       if (moment == Moment::kBefore) stage.step(call);
     });
-    ProbedStore guarded(hooked, "endpoint/bucket", random);
-    ObjectStore& store = probed ? static_cast<ObjectStore&>(guarded) : hooked;
     const auto index = must(
         Index::open(world_.environment_on(store, random), world_.options.index, world_.soon()));
     for (std::uint32_t key = 0; key < kKeys; ++key) {
