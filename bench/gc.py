@@ -42,15 +42,14 @@ def found_by_a_search(environment):
 
 
 def killed_in_the_middle(server, environment, batches):
-    """A collection that is ended by SIGKILL once so many batches are gone. Its requests."""
+    """A collection that is ended by SIGKILL once so many batches are gone, in its next one. Its requests."""
     before = requests(server)
+    server.misbehave({"fault": "stall", "operation": "DeleteObjects", "skip": batches, "times": 1})
     process = subprocess.Popen([KEDGE, "gc", "--index", INDEX, "--quiet"], env=environment, stdout=subprocess.DEVNULL)
-    while requests_since(server, before).get("DeleteObjects", 0) < batches:
-        if process.poll() is not None:
-            sys.exit(f"bench: the collection ended with {process.returncode} before it could be killed")
-        time.sleep(0.02)
+    server.wait_for_faults()
     process.send_signal(signal.SIGKILL)
     process.wait()
+    server.behave()
     return requests_since(server, before)
 
 

@@ -1,58 +1,21 @@
 // The main job end to end on real folders with the embedder of tests.
-#include <gtest/gtest.h>
-
-#include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <thread>
-
-#include "base/hash.h"
+#include "api/folder_testing.h"
 #include "base/strings.h"
-#include "kedge/client.h"
-#include "store/folder_store.h"
 
 namespace kedge {
 namespace {
 
 namespace fs = std::filesystem;
 
-class ApiTest : public testing::Test {
+class ApiTest : public test::FolderTest {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("kedge-api-" + Id128::random(system_random()).hex());
-    fs::create_directories(root_ / "docs/deep");
+  ApiTest() {
     write("leave.md",
           "# Leave\n\nParental leave lasts twenty weeks and may be split in two parts.\n");
     write("deep/pumps.txt", "The bilge pump is reset with the red lever behind the hatch.\n");
     write("prices.csv", "item,price\nanchor,120\nrope,15\n");
     write("empty.txt", "");
     write("photo.png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16));
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  // Old enough not to be racy.
-  void write(const std::string& name, const std::string& text, int age_hours = 24) {
-    const fs::path path = root_ / "docs" / name;
-    std::ofstream(path, std::ios::binary) << text;
-    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(age_hours));
-  }
-
-  // Until the kernel's clock is past the stamps of what was just written: they are racy before.
-  static void settle() {
-    const auto until = std::chrono::steady_clock::now() + 2 * kStampGranularity;
-    while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
-  }
-
-  std::unique_ptr<Client> open() {
-    ClientOptions options;
-    options.index = (root_ / "docs/.kedge").string();
-    options.model = "test:64";
-    options.scratch_folder = (root_ / "scratch").string();
-    options.threads = 2;
-    options.create = true;
-    auto client = Client::open(options);
-    EXPECT_TRUE(client.ok()) << client.error().message;
-    return std::move(client).value();
   }
 
   SyncCounts sync(Client& client, SyncRequest request = {}) {
@@ -74,8 +37,6 @@ class ApiTest : public testing::Test {
     EXPECT_TRUE(found.ok()) << found.error().message;
     return found.ok() ? std::move(found).value() : SearchResponse{};
   }
-
-  fs::path root_;
 };
 
 TEST_F(ApiTest, SyncsSearchesAndGetsTheRawBytes) {

@@ -1,29 +1,18 @@
 // Damaged files of an index under a sound head, end to end: found by name, let go, and built anew
 // from the source and the embedding cache.
-#include <gtest/gtest.h>
-
-#include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <set>
-#include <thread>
 
-#include "base/hash.h"
-#include "base/random.h"
+#include "api/folder_testing.h"
 #include "base/strings.h"
-#include "kedge/client.h"
-#include "store/folder_store.h"
 
 namespace kedge {
 namespace {
 
 namespace fs = std::filesystem;
 
-class MendTest : public testing::Test {
+class MendTest : public test::FolderTest {
  protected:
   void SetUp() override {
-    root_ = fs::temp_directory_path() / ("kedge-mend-" + Id128::random(system_random()).hex());
-    fs::create_directories(root_ / "docs");
     for (int i = 0; i < 12; ++i)
       write(str_cat("old", i, ".txt"), str_cat("Rope of ", i, " metres"));
     ASSERT_TRUE(sync());
@@ -33,30 +22,11 @@ class MendTest : public testing::Test {
     ASSERT_TRUE(sync());
     ASSERT_EQ(segments().size(), 2U);
   }
-  void TearDown() override { fs::remove_all(root_); }
 
-  void write(const std::string& name, const std::string& text) {
-    const fs::path path = root_ / "docs" / name;
-    std::ofstream(path, std::ios::binary) << text;
-    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(24));
-  }
-  std::unique_ptr<Client> open() {
-    ClientOptions options;
-    options.index = (root_ / "docs/.kedge").string();
-    options.model = "test:64";
-    options.scratch_folder = (root_ / "scratch").string();
-    options.threads = 2;
-    options.create = true;
-    auto client = Client::open(options);
-    EXPECT_TRUE(client.ok()) << client.error().message;
-    return std::move(client).value();
-  }
   bool sync() {
-    // Until the kernel's clock is past the stamps of what was just written: rows are racy before.
-    const auto until = std::chrono::steady_clock::now() + 2 * kStampGranularity;
-    while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    settle();
     SyncRequest request;
-    request.sources = {(root_ / "docs").string()};
+    request.sources = {docs()};
     const auto done = open()->sync(request);
     EXPECT_TRUE(done.ok()) << done.error().message;
     return done.ok();
@@ -102,7 +72,6 @@ class MendTest : public testing::Test {
     return out;
   }
 
-  fs::path root_;
   std::set<fs::path> old_;
 };
 

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/strings.h"
-#include "embed/test_embedder.h"
+#include "embed/embedder_testing.h"
 #include "ingest/sync.h"
 #include "store/memory_store.h"
 
@@ -16,27 +16,15 @@ namespace {
 constexpr std::uint32_t kDimension = 8;
 
 // Gives the first text of each batch a vector of its own making.
-class OddEmbedder final : public Embedder {
+class OddEmbedder final : public test::WrappedEmbedder {
  public:
+  OddEmbedder() : WrappedEmbedder(kDimension) {}
   std::vector<float> odd;  // empty: none
-  [[nodiscard]] const Space& space() const override { return inner_->space(); }
-  std::size_t count_tokens(std::string_view text) override { return inner_->count_tokens(text); }
-  [[nodiscard]] std::size_t special_tokens() const override { return inner_->special_tokens(); }
   Result<std::vector<float>> embed_documents(std::span<const std::string> texts) override {
-    std::vector<float> out = KEDGE_TRY(inner_->embed_documents(texts));
+    std::vector<float> out = KEDGE_TRY(WrappedEmbedder::embed_documents(texts));
     std::copy(odd.begin(), odd.end(), out.begin());
     return out;
   }
-  Result<std::vector<float>> embed_queries(std::span<const std::string> texts) override {
-    return inner_->embed_queries(texts);
-  }
-  [[nodiscard]] std::string document_input(std::string_view text) const override {
-    return std::string(text);
-  }
-  [[nodiscard]] EmbedUsage usage() const override { return inner_->usage(); }
-
- private:
-  std::unique_ptr<Embedder> inner_ = make_test_embedder(kDimension).value();
 };
 
 class BadVectors : public testing::Test {

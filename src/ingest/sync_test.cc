@@ -9,7 +9,7 @@
 #include <set>
 
 #include "base/strings.h"
-#include "embed/test_embedder.h"
+#include "embed/embedder_testing.h"
 #include "ingest/listing.h"
 #include "store/fault_store.h"
 #include "store/memory_store.h"
@@ -19,31 +19,19 @@ namespace kedge {
 namespace {
 
 // The embedder of tests, which fails as it is told.
-class FailingEmbedder final : public Embedder {
+class FailingEmbedder final : public test::WrappedEmbedder {
  public:
   enum class Way { kNot, kError, kShort, kNotANumber };
+  FailingEmbedder() : WrappedEmbedder(16) {}
   Way way = Way::kNot;
 
-  [[nodiscard]] const Space& space() const override { return inner_->space(); }
-  std::size_t count_tokens(std::string_view text) override { return inner_->count_tokens(text); }
-  [[nodiscard]] std::size_t special_tokens() const override { return inner_->special_tokens(); }
   Result<std::vector<float>> embed_documents(std::span<const std::string> texts) override {
     if (way == Way::kError) return Error{Code::kUnavailable, "429"};
-    std::vector<float> out = KEDGE_TRY(inner_->embed_documents(texts));
+    std::vector<float> out = KEDGE_TRY(WrappedEmbedder::embed_documents(texts));
     if (way == Way::kShort) out.pop_back();
     if (way == Way::kNotANumber) out[0] = std::numeric_limits<float>::quiet_NaN();
     return out;
   }
-  Result<std::vector<float>> embed_queries(std::span<const std::string> texts) override {
-    return inner_->embed_queries(texts);
-  }
-  [[nodiscard]] std::string document_input(std::string_view text) const override {
-    return std::string(text);
-  }
-  [[nodiscard]] EmbedUsage usage() const override { return inner_->usage(); }
-
- private:
-  std::unique_ptr<Embedder> inner_ = make_test_embedder(16).value();
 };
 
 // A store that knows what the writers of objects said of them, and how they tagged them.

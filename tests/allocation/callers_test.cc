@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <new>
 
-#include "embed/test_embedder.h"
+#include "embed/embedder_testing.h"
 #include "embed/testing.h"
 #include "engine/segment.h"
 #include "engine/testing.h"
@@ -28,28 +28,14 @@ std::vector<std::size_t> spread(std::size_t count, std::size_t most) {
 }
 
 // Has an input for which memory does not suffice.
-class Tight final : public Embedder {
+class Tight final : public test::WrappedEmbedder {
  public:
+  Tight() : WrappedEmbedder(8) {}
   bool tight = false;
-  [[nodiscard]] const Space& space() const override { return inner_->space(); }
   std::size_t count_tokens(std::string_view text) override {
     if (tight && text.find("large") != std::string_view::npos) throw std::bad_alloc();
-    return inner_->count_tokens(text);
+    return WrappedEmbedder::count_tokens(text);
   }
-  [[nodiscard]] std::size_t special_tokens() const override { return inner_->special_tokens(); }
-  Result<std::vector<float>> embed_documents(std::span<const std::string> texts) override {
-    return inner_->embed_documents(texts);
-  }
-  Result<std::vector<float>> embed_queries(std::span<const std::string> texts) override {
-    return inner_->embed_queries(texts);
-  }
-  [[nodiscard]] std::string document_input(std::string_view text) const override {
-    return std::string(text);
-  }
-  [[nodiscard]] EmbedUsage usage() const override { return inner_->usage(); }
-
- private:
-  std::unique_ptr<Embedder> inner_ = make_test_embedder(8).value();
 };
 
 // After a sidecar was read, until the next read, an allocation fails.
