@@ -354,7 +354,7 @@ class Index {
   // here, again at every rebase. Rule 6 decides between versions of one key. kUnavailable with the
   // commit id: the outcome is unknown; the same intents may be committed again. kConflict: a source
   // of a put is not in the index (any more). kInvalid: a row that breaks a limit, by key. kExpired;
-  // as the store's.
+  // as the store's. Threads share commits; callbacks must make none here (engine/group_commit.h).
   virtual Result<CommitReport> commit(std::vector<Intent> intents, const StateEdit& edit,
                                       const Settle& settle, Deadline deadline,
                                       Merging merging = Merging::kNow) = 0;

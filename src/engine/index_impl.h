@@ -1,6 +1,6 @@
 // The index as one class over files by task: opening (snapshot.cc), reading (lookup.cc, scan.cc,
-// search.cc, cursor.cc, warm.cc), writing (writer.cc, state_draft.cc), merging (merge.cc), checking
-// (check.cc, repair.cc, mend.cc).
+// search.cc, cursor.cc, warm.cc), writing (group_commit.cc, writer.cc, state_draft.cc), merging
+// (merge.cc), checking (check.cc, repair.cc, mend.cc).
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/block_cache.h"
+#include "engine/group_commit.h"
 #include "engine/index.h"
 #include "engine/merge_plan.h"
 #include "engine/opening.h"
@@ -33,6 +34,8 @@ class LockedRandom final : public Random {
   Random& random_;
   std::mutex mutex_;
 };
+
+class Writer;  // engine/writer.h
 
 class IndexImpl final : public Index {
  public:
@@ -93,6 +96,9 @@ class IndexImpl final : public Index {
   [[nodiscard]] PageReader& reader() { return reader_; }
   [[nodiscard]] ProbeScratchPool& scratch() { return scratch_; }
   [[nodiscard]] Id128 random_id() { return Id128::random(random_); }
+  // One commit of what the writer has taken.
+  Result<CommitReport> run(Writer& writer, Deadline deadline, Merging merging);
+  [[nodiscard]] GroupCommit& group() { return group_; }
   // After a commit of our own: opens its head and makes it current.
   Result<CommitReport> take(CommitOutcome outcome, CommitReport report, Deadline deadline);
 
@@ -125,6 +131,7 @@ class IndexImpl final : public Index {
   BlockCache cache_;
   PageReader reader_;
   ProbeScratchPool scratch_;
+  GroupCommit group_{*this};
   std::atomic<std::uint64_t> looked_at_{0};  // bytes of codes, since planes were loaded last
   std::atomic<bool> loading_{false};
   mutable std::mutex mutex_;

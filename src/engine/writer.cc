@@ -1,6 +1,7 @@
 #include "engine/writer.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/strings.h"
@@ -61,7 +62,8 @@ Status Writer::take(std::vector<Intent> intents) {
           {.version = {.time = absent->proven_at, .tag = "", .status = ObjectStatus::kAbsent},
            .always = absent->proven_at == AbsentIntent::kAlways,
            .number = {},
-           .count = {}});
+           .count = {},
+           .fate = {}});
       keys_.push_back(std::move(absent->key));
       continue;
     }
@@ -73,7 +75,8 @@ Status Writer::take(std::vector<Intent> intents) {
     fresh_.push_back({.version = Version::of(object.row),
                       .always = false,
                       .number = {},
-                      .count = RowCount::of(object.row)});
+                      .count = RowCount::of(object.row),
+                      .fate = {}});
     put_of_.push_back(keys_.size());
     keys_.push_back({object.row.source, object.row.key});
     objects_.push_back(std::move(object));
@@ -172,14 +175,13 @@ Status Writer::build(const IndexState& state) {
 // ---- on every base
 
 Result<Draft> Writer::rebase(const HeadPtr& base, Deadline deadline) {
-  report_ = {};
   lost_.clear();
   unfinished_.clear();
   const SnapshotPtr snapshot = KEDGE_TRY(index_.open_newest(base, deadline));
   StateDraft draft(index_, *snapshot);
   if (edit_) KEDGE_TRY(edit_(draft.state()));
   KEDGE_TRY(prepared_ ? check_sources(draft.state()) : build(draft.state()));
-  report_.rebases = bases_++;
+  ++bases_;
   const std::optional<Space> space = KEDGE_TRY(space_of(draft.state()));
   if (space && space_ && space->id() != space_->id())
     return {Code::kConflict, "the space of the source was changed by another commit"};
@@ -202,7 +204,8 @@ Result<Draft> Writer::rebase(const HeadPtr& base, Deadline deadline) {
 // Rule 6 for one key: the newest of its live rows and the intent stays, and all others die.
 Status Writer::resolve(std::size_t i, const std::vector<LiveRef>& found, const Snapshot& base,
                        StateDraft& draft) {
-  const Fresh& fresh = fresh_[i];
+  Fresh& fresh = fresh_[i];
+  fresh.fate = Fate::kNothing;
   const bool absent = fresh.version.status == ObjectStatus::kAbsent;
   std::vector<const LiveRef*> olds;
   for (const LiveRef& row : found) {
@@ -222,14 +225,25 @@ Status Writer::resolve(std::size_t i, const std::vector<LiveRef>& found, const S
   if (!wins) {
     if (fresh.number) lost_.push_back(*fresh.number);
     // To prove an absence again changes nothing and loses to nothing.
-    if (!absent || old->object.row.status != ObjectStatus::kAbsent) ++report_.superseded;
+    if (!absent || old->object.row.status != ObjectStatus::kAbsent) fresh.fate = Fate::kSuperseded;
   } else if (absent) {
-    if (was_live) ++report_.deletes;
+    if (was_live) fresh.fate = Fate::kDeleted;
   } else {
     remember(draft.state(), keys_[i].source, fresh.count);
-    ++report_.puts;
+    fresh.fate = Fate::kPut;
   }
   return {};
+}
+
+CommitReport Writer::report_of(std::size_t first, std::size_t count) const {
+  CommitReport report;
+  if (bases_ > 0) report.rebases = bases_ - 1;
+  for (const Fresh& fresh : std::span(fresh_).subspan(first, count)) {
+    report.puts += fresh.fate == Fate::kPut ? 1 : 0;
+    report.deletes += fresh.fate == Fate::kDeleted ? 1 : 0;
+    report.superseded += fresh.fate == Fate::kSuperseded ? 1 : 0;
+  }
+  return report;
 }
 
 bool Writer::fresh_wins(std::size_t i, const Version& old) {
@@ -296,9 +310,7 @@ void Writer::close_counts(IndexState& state) const {
 
 Result<CommitReport> IndexImpl::commit(std::vector<Intent> intents, const StateEdit& edit,
                                        const Settle& settle, Deadline deadline, Merging merging) {
-  auto writer = std::make_unique<Writer>(*this, edit, settle);
-  KEDGE_TRY(writer->take(std::move(intents)));
-  return commit(std::move(writer), deadline, merging);
+  return group_.commit(std::move(intents), edit, settle, deadline, merging);
 }
 
 Result<std::unique_ptr<PreparedCommit>> IndexImpl::prepare(std::vector<Intent> intents,
@@ -313,7 +325,10 @@ Result<std::unique_ptr<PreparedCommit>> IndexImpl::prepare(std::vector<Intent> i
 
 Result<CommitReport> IndexImpl::commit(std::unique_ptr<PreparedCommit> prepared, Deadline deadline,
                                        Merging merging) {
-  auto& writer = static_cast<Writer&>(*prepared);
+  return run(static_cast<Writer&>(*prepared), deadline, merging);
+}
+
+Result<CommitReport> IndexImpl::run(Writer& writer, Deadline deadline, Merging merging) {
   SnapshotPtr base = KEDGE_TRY(latest(deadline));
   const bool many = base->segments().size() >= kManySegments;
   // Of many writers one merges at a time, on average: of several merges of the same all but one are

@@ -31,14 +31,19 @@ class Writer final : public PreparedCommit {
   // The draft upon `base`.
   Result<Draft> rebase(const HeadPtr& base, Deadline deadline);
   [[nodiscard]] bool writes_segment() const { return !keys_.empty(); }
-  [[nodiscard]] const CommitReport& report() const { return report_; }
+  // Of the intents from `first` on, as they were decided upon the last base.
+  [[nodiscard]] CommitReport report_of(std::size_t first, std::size_t count) const;
+  [[nodiscard]] CommitReport report() const { return report_of(0, keys_.size()); }
 
  private:
+  // What became of an intent: nothing where an absence changed nothing.
+  enum class Fate : std::uint8_t { kNothing, kPut, kDeleted, kSuperseded };
   struct Fresh {
     Version version;
     bool always = false;                  // an absence that wins over everything and leaves no row
     std::optional<std::uint32_t> number;  // of its row in the new segment
     RowCount count;
+    Fate fate = Fate::kNothing;
   };
   // Failed and pending rows of a source that this commit puts.
   struct Unfinished {
@@ -71,7 +76,6 @@ class Writer final : public PreparedCommit {
   std::map<std::uint32_t, Unfinished> unfinished_;
   bool prepared_ = false;
   std::uint64_t bases_ = 0;
-  CommitReport report_;
 };
 
 }  // namespace kedge
