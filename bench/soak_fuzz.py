@@ -3,13 +3,16 @@
 
     ./dev soak fuzz [--minutes N] [--slice SECONDS] [--jobs N] [--afresh] [--json FILE]
 
-A target runs for --slice seconds (60) at a time; seconds and inputs of all runs are kept. New inputs stay in build/fuzz/corpus. A finding
+A target runs for --slice seconds (60) at a time; inputs and seconds of processor time of all runs are kept. New inputs stay in
+build/fuzz/corpus. A finding
 is printed with the command that repeats it, and the exit code is 1.
 """
 import argparse
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,11 +27,15 @@ from parts.soak import Record, add_options, tell  # noqa: E402
 
 
 def fuzz_for(folder, target, seconds):
-    """(inputs tried, "" or what was found)."""
-    done = fuzz.run_target(folder, target, seconds, capture_output=True, text=True, errors="replace")
-    output = done.stdout + done.stderr
+    """(inputs tried, seconds of processor time, "" or what was found)."""
+    with tempfile.TemporaryFile(mode="w+", errors="replace") as said:
+        process = fuzz.start_target(folder, target, seconds, stdout=said, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        said.seek(0)
+        output = said.read()
+    process.returncode = os.waitstatus_to_exitcode(status)
     inputs = re.search(r"stat::number_of_executed_units:\s*(\d+)", output)
-    return int(inputs[1]) if inputs else 0, "" if done.returncode == 0 else output[-6000:]
+    return int(inputs[1]) if inputs else 0, usage.ru_utime + usage.ru_stime, "" if process.returncode == 0 else output[-6000:]
 
 
 def main():
@@ -45,14 +52,14 @@ def main():
     with ThreadPoolExecutor(arguments.jobs) as pool:
         while time.monotonic() < end and not found:
             chosen = sorted(targets, key=lambda target: (spent.get(target, 0), target))[:arguments.jobs]
-            for target, (inputs, what) in zip(chosen, pool.map(lambda one: fuzz_for(folder, one, arguments.slice), chosen)):
+            for target, (inputs, took, what) in zip(chosen, pool.map(lambda one: fuzz_for(folder, one, arguments.slice), chosen)):
                 if what:
                     found[target] = what
                     say(f"soak: {target} found something:\n{what}")
                     continue
-                spent[target] = spent.get(target, 0) + arguments.slice
+                spent[target] = round(spent.get(target, 0) + took, 1)
                 record.add({target: inputs})
-            say(f"soak: {len(targets)} targets, the least had {min(spent.get(one, 0) for one in targets)} s, all {sum(spent.values())} s")
+            say(f"soak: {len(targets)} targets, the least had {min(spent.get(one, 0) for one in targets):,.0f} s, all {sum(spent.values()):,.0f} s")
     tell(arguments, record.report(found=sorted(found)))
     return 1 if found else 0
 

@@ -178,7 +178,9 @@ class MarkdownScanner {
       // What makes it a table is part of the block, or its bytes alone would be a paragraph.
       return take_delimiter_row();
     }
-    if (!building() && is_definition(rest)) return;
+    // In the middle of a paragraph it is text; behind a quote, or in one behind a paragraph, it is
+    // not in the middle.
+    if (!continues && is_definition(rest)) return flush();
     const Marker marker = list_marker(rest);
     if (marker.item) {
       flush();

@@ -149,6 +149,7 @@ TEST(Span, HoldsWhereTheLineBehindABlockOrALimitDecides) {
       {"an indented heading below a paragraph", kTypeMarkdown, "text\n    # head\n\nc\n", 3},
       {"an indented row below a paragraph", kTypeMarkdown, "text\n\t| a | *b* |\n\nc\n", 3},
       {"an indented header below a paragraph", kTypeMarkdown, "text\n\ta | b\n--|--\n", 2},
+      {"a definition below a quote", kTypeMarkdown, "> quote\n[1]: http://a\n\nc\n", 2},
       {"an indented line below a quote", kTypeMarkdown, "> quote\n\t*code*\n\nc\n", 3},
       {"a sequence broken by the end of its line", kTypeText,
        broken_end + "6\n\n" + broken_end + "6\n\n" + broken_end + "\n", 3},
