@@ -1,9 +1,14 @@
 #include "tests/sim/checker.h"
 
 #include "commit/history.h"
+#include "tests/sim/turn.h"
 
 namespace kedge::sim {
 namespace {
+
+// Between what the checker sees at the true time and what the store's clock, as it was then and is
+// now, says of it.
+constexpr Duration kStoreClockError = 2 * kStoreSkew + std::chrono::seconds(1);
 
 Timestamp time_of(const Intent& intent) {
   if (const auto* put = std::get_if<PutIntent>(&intent)) return put->object.row.read_time;
@@ -172,6 +177,7 @@ bool Checker::absence_explains(const ObjectKey& key, Timestamp version) const {
 }
 
 bool Checker::follows(const Generation& before, const State& after, std::string& why) const {
+  const Timestamp now = world_.clock.now() + kStoreClockError;
   for (const auto& [key, floor] : before.floors) {
     const auto live = after.find(key);
     if (live == after.end()) {
@@ -182,7 +188,7 @@ bool Checker::follows(const Generation& before, const State& after, std::string&
       continue;
     }
     // An absence is remembered for a day: who held an older version for longer may bring it back.
-    const bool forgotten = !before.state.contains(key) && floor + kAbsenceKept < world_.clock.now();
+    const bool forgotten = !before.state.contains(key) && floor + kAbsenceKept < now;
     if (live->second.row.read_time + kReadOrderMargin < floor && !forgotten) {
       why = str_cat("I3: ", key.key, " went back from ", floor.micros, " to ",
                     live->second.row.read_time.micros);
@@ -207,7 +213,7 @@ void Checker::check_files_of_retained() {
   for (const auto& [number, generation] : generations_) {
     const auto successor = generations_.find(number + 1);
     const bool young = successor == generations_.end() ||
-                       now - successor->second.seen_at < head.retention - std::chrono::seconds(1);
+                       now - successor->second.seen_at < head.retention - kStoreClockError;
     const bool promised = number == newest_ || head.retains(number);
     if (young) {
       EXPECT_TRUE(promised) << "R8: generation " << number << " is not retained any more";

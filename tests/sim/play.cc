@@ -148,7 +148,8 @@ Play::Play(PlayOptions options)
     : options_(std::move(options)),
       world_(world_options(options_.seed)),
       director_(options_.seed * 1009 + 7),
-      store_(world_.clock, store_options(options_.seed)),
+      store_clock_(stage_, world_.clock, Duration(0)),
+      store_(store_clock_, store_options(options_.seed)),
       bucket_(world_.clock, bucket_options(options_.seed)),
       stage_(world_.clock) {
   for (std::uint32_t i = 0; i < kMadeUpKeys; ++i) {
@@ -291,6 +292,10 @@ void Play::trouble(const Turn& turn) {
   if (turn.jumps != Duration(0) && has(Part::kClockJump)) {
     unlucky.clock().jump(turn.jumps);
     ++counts_.jumps;
+  }
+  if (turn.store_skew && has(Part::kStoreClock)) {
+    store_clock_.set(*turn.store_skew);
+    ++counts_.store_jumps;
   }
 }
 

@@ -66,6 +66,7 @@ struct PlayCounts {
   std::uint64_t vanished = 0;
   std::uint64_t crashes = 0;
   std::uint64_t jumps = 0;
+  std::uint64_t store_jumps = 0;
   std::uint64_t freezes = 0;
   std::uint64_t late_effects = 0;
   std::uint64_t before = 0;  // store calls that failed so (store/fault_store.h)
@@ -111,6 +112,7 @@ inline constexpr PlayCount kPlayCounts[] = {
     {"vanished between listing and reading", &PlayCounts::vanished},
     {"crashes", &PlayCounts::crashes},
     {"clock jumps", &PlayCounts::jumps},
+    {"jumps of the store's clock", &PlayCounts::store_jumps},
     {"machines asleep", &PlayCounts::freezes},
     {"calls failed before their effect", &PlayCounts::before},
     {"calls failed after it", &PlayCounts::after},
@@ -245,6 +247,7 @@ class Play {
   std::size_t failures_before_ = failures_so_far();
   World world_;
   SeededRandom director_;
+  ActorClock store_clock_;
   MemoryStore store_;
   Bucket bucket_;
   ModelRecord models_;

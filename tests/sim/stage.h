@@ -97,6 +97,7 @@ class ActorClock final : public Clock {
   void sleep(Duration duration) override { stage_.sleep(duration); }
   // Somebody sets it, or a time server does.
   void jump(Duration by) { skew_ += by; }
+  void set(Duration skew) { skew_ = skew; }
 
  private:
   Stage& stage_;

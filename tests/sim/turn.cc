@@ -95,6 +95,9 @@ Turn draw_turn(Random& random) {
                                  Change::kOlder, Change::kErase, Change::kErase};
   turn.change = kChanges[random.below(std::size(kChanges))];
   turn.machine = random.next();
+  // Of bits that say nothing else, so that the histories of found.h stay what they are.
+  if (const std::uint64_t bits = turn.machine >> 40; bits % 150 == 0)
+    turn.store_skew = kStoreSkew * (static_cast<int>(bits / 150 % 3) - 1);
   turn.lands = random.below(20) == 0;
   turn.crashes = random.below(150) == 0;
   const std::uint64_t jump = random.below(300);

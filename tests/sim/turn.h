@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,15 +37,16 @@ enum class Part : std::uint8_t {
   kCollections,
   kReaders,
   kFinders,
-  kSteering,  // pins and rollbacks
-  kMadeUp,    // changes of what the writers see
-  kBucket,    // changes of the bucket that is synced
+  kSteering,    // pins and rollbacks
+  kMadeUp,      // changes of what the writers see
+  kBucket,      // changes of the bucket that is synced
+  kStoreClock,  // the clock of the index's store jumps
 };
-inline constexpr std::size_t kParts = static_cast<std::size_t>(Part::kBucket) + 1;
+inline constexpr std::size_t kParts = static_cast<std::size_t>(Part::kStoreClock) + 1;
 inline constexpr std::string_view kPartNames[kParts] = {
     "before", "after",   "late",    "twice",   "echo",     "torn",    "stale",   "cut",
     "model",  "crash",   "land",    "freeze",  "jump",     "hours",   "writers", "syncs",
-    "merges", "collect", "readers", "finders", "steering", "made-up", "bucket"};
+    "merges", "collect", "readers", "finders", "steering", "made-up", "bucket",  "store-clock"};
 
 // A set of parts, as words between commas: "late,crash".
 class Parts {
@@ -68,6 +70,10 @@ inline constexpr std::uint32_t kBucketKeys = 12;
 // What a bucket can do to a key.
 enum class Change : std::uint8_t { kNew, kSame, kOlder, kErase };
 
+// A store's clock is off by at most so much either way: rule 5 allows for an hour between two looks
+// at it.
+inline constexpr Duration kStoreSkew = std::chrono::minutes(29);
+
 struct Turn {
   Duration passes{0};
   bool hours = false;            // `passes` is in hours
@@ -78,8 +84,9 @@ struct Turn {
   bool lands = false;
   bool crashes = false;
   Duration jumps{0};
-  Duration freezes{0};      // the actor that would go on
-  std::uint64_t actor = 0;  // of those that are ready: this one, modulo their number
+  Duration freezes{0};                 // the actor that would go on
+  std::optional<Duration> store_skew;  // from now on
+  std::uint64_t actor = 0;             // of those that are ready: this one, modulo their number
 };
 Turn draw_turn(Random& random);
 
