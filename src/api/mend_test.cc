@@ -122,6 +122,28 @@ TEST_F(MendTest, NeitherCacheNorOpeningFileIsNeeded) {
   EXPECT_EQ(segments().size(), before + 1);
 }
 
+// Back to a generation that names the damaged segment: its damage is told again, and mended again.
+TEST_F(MendTest, ARollbackBehindARepairBringsTheDamageBackByName) {
+  const std::uint64_t before = open()->status(StatusRequest{})->generation;
+  garble(*old_.begin());
+  const std::string name = old_.begin()->filename().string();
+  ASSERT_TRUE(repair().clean());
+  ASSERT_TRUE(open()->rollback(before).ok());
+  EXPECT_TRUE(found("fenders", true).contains("late.txt"));
+  VerifyRequest look;
+  look.full = true;
+  const VerifyResult seen = verify(look);
+  EXPECT_FALSE(seen.clean());
+  ASSERT_EQ(seen.damaged_files.size(), 1U);
+  EXPECT_NE(seen.damaged_files[0].find(name), std::string::npos) << seen.damaged_files[0];
+  const VerifyResult mended = repair();
+  EXPECT_TRUE(mended.clean());
+  EXPECT_EQ(mended.objects_back, 12U);
+  ASSERT_EQ(mended.repaired.size(), 1U);
+  EXPECT_EQ(mended.repaired[0].chunks_embedded, 0U);
+  EXPECT_EQ(found("rope", false).size(), 13U);
+}
+
 // A folder that is not mounted looks like this.
 TEST_F(MendTest, ASourceThatListsNothingKeepsItsRows) {
   cut(*old_.begin());

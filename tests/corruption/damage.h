@@ -3,14 +3,17 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "base/strings.h"
 #include "format/segment.h"
@@ -32,6 +35,12 @@ struct Damage {
   std::string what;
   std::map<std::string, std::optional<Bytes>> files;
 };
+
+// With a checksum of what comes before it at the end: whole, as far as that says.
+inline void seal(std::span<std::byte> bytes) {
+  const std::uint32_t crc = crc32c(bytes.first(bytes.size() - sizeof crc));
+  std::memcpy(bytes.data() + bytes.size() - sizeof crc, &crc, sizeof crc);
+}
 
 // Every file of a store below a prefix.
 class Files {
