@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a sync and its searches hold in memory: made documents of ten times --memory, and the index of them.
+"""What commands hold in memory over ten times as much data: made documents, and the index of them.
 
     ./dev bench memory [--memory MIB] [--times N] [--json FILE]
 
-The documents are made from a seed, most small and some of 4 MiB, N (10) times --memory (32 MiB) together; `kedge sync` of them into
-a folder with the embedder of tests, whose vectors cost nothing, then searches in fresh processes: one answer, and 1,000 chunks. A
-sync of one document and `kedge version` show what the program takes without any data.
+The documents are made from a seed, most small and some of 4 MiB, N (10) times --memory (64 MiB) together; `kedge sync` of them into
+a folder with the embedder of tests, whose vectors cost nothing, then searches, a compaction and checks in fresh processes. A sync of
+one document and `kedge version` show what the program takes without any data. The exit code is 1 where a peak is above --memory.
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 from parts.process import KEDGE, clean_environment, machine, run, say
 from parts.table import table
 
-MEMORY_MIB, TIMES = 32, 10
+MEMORY_MIB, TIMES = 64, 10
 SIZES_KIB, LARGE_KIB, ONE_IS_LARGE_OF = (4, 8, 16, 64, 256, 1_024), 4_096, 50
 WORDS, WORDS_A_PARAGRAPH, LETTERS = 20_000, 60, "abcdefghijklmnopqrstuvwxyz"
 
@@ -68,16 +68,22 @@ def measure(scratch, memory_mib, times):
     out["index_mib"] = round((size_of(index) - size_of(index / "cache")) / 2**20)
     question = (big / "1/1.txt").read_text()[:60].rpartition(" ")[0]
     step("search, 10 answers", "search", question, "--index", index, *limits)
-    step("search, 1,000 chunks, whole snippets", "search", question, "-k", 1_000, "--group", "chunk", "--index", index, *limits)
+    step("search, 1,000 chunks", "search", question, "-k", 1_000, "--group", "chunk", "--index", index, *limits)
+    step("sync again, nothing changed", "sync", big, "--index", index, *limits)
+    step("verify --full", "verify", "--full", "--index", index, *limits)
+    step("compact", "compact", "--index", index, *limits)
+    step("search, 10 answers, compacted", "search", question, "--index", index, *limits)
+    out["held"] = all(one["peak_mib"] <= memory_mib for one in out["steps"])
     return out
 
 
 def all_tables(report):
     about, found = report["machine"], report["memory"]
     rows = [(one["what"], f"{one['peak_mib']} MiB", f"{one['seconds']} s") for one in found["steps"]]
+    verdict = "every peak is within --memory" if found["held"] else "A PEAK IS ABOVE --memory"
     return "\n".join([f"{about['cpu']}, {about['cores']} cores; commit {about['commit']}; {report['seconds']} s in all; "
                       f"{found['documents']:,} documents, {found['document_mib']:,} MiB, {found['chunks']:,} chunks; index "
-                      f"{found['index_mib']:,} MiB", "", *table((f"`--memory {found['memory_mib']}MiB`", "peak memory", "time"), rows)])
+                      f"{found['index_mib']:,} MiB: {verdict}", "", *table((f"`--memory {found['memory_mib']}MiB`", "peak memory", "time"), rows)])
 
 
 def main():
@@ -96,7 +102,8 @@ def main():
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(all_tables(report))
+    return 0 if found["held"] else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -34,6 +34,8 @@ namespace kedge {
 
 enum class MessageLevel { kDebug, kInfo, kWarning, kError };
 
+inline constexpr std::uint64_t kLeastMemoryBytes = 64ULL << 20;
+
 struct ClientOptions {
   std::string index;  // URL or path of the index
   std::string model;  // folder of a model, "test:64", or "" for the default, all-MiniLM-L6-v2
@@ -44,8 +46,8 @@ struct ClientOptions {
   std::string disk_cache;
   std::uint64_t disk_cache_bytes = 4ULL << 30;
   std::uint32_t threads = 0;  // 0: all cores
-  std::uint64_t memory_bytes =
-      512ULL << 20;            // of Kedge's own buffers and caches; the model's weights come on top
+  // Of the process, at least kLeastMemoryBytes; the model's weights come on top (docs/scale.md).
+  std::uint64_t memory_bytes = 512ULL << 20;
   double timeout_seconds = 0;  // of each call that reads; 0: none
   bool create = false;         // sync() makes the index if there is none (the CLI does so)
   bool read_only = false;      // refuses everything that writes

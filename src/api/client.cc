@@ -5,6 +5,7 @@
 #include "api/environment.h"
 #include "api/operations.h"
 #include "api/session.h"
+#include "base/strings.h"
 
 namespace kedge {
 namespace {
@@ -79,6 +80,10 @@ Result<std::unique_ptr<Client>> open_client(ClientOptions options, ClientEnviron
 
 Result<std::unique_ptr<Client>> Client::open(ClientOptions options) {
   if (options.index.empty()) return {Code::kInvalid, "no index: name one, a path or a URL"};
+  if (options.memory_bytes < kLeastMemoryBytes) {
+    return {Code::kInvalid, str_cat("memory of ", options.memory_bytes, " bytes: at least ",
+                                    kLeastMemoryBytes >> 20, "MiB are needed (--memory)")};
+  }
   ClientEnvironment environment = KEDGE_TRY(make_environment(options));
   return open_client(std::move(options), std::move(environment));
 }

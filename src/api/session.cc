@@ -117,9 +117,10 @@ Result<ProbedStore*> Session::probed_store() {
 
 Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool create) {
   IndexOptions options;
-  options.cache_bytes = options_.memory_bytes / 4;
-  options.plane_bytes = options_.memory_bytes / 4;
-  options.memory_bytes = options_.memory_bytes / 2;
+  options.cache_bytes = memory_bytes() / 4;
+  options.plane_bytes = memory_bytes() / 4;
+  options.window_bytes = std::min(options.window_bytes, memory_bytes() / 4);
+  options.memory_bytes = memory_bytes() / 2;
   options.scratch_folder = environment_.scratch_folder;
   options.disk_cache = index_blocks();
   options.read_opening = searching_;
@@ -250,6 +251,7 @@ Result<EmbeddingCache*> Session::cache(const Space& space) {
   if (cache_ == nullptr) {
     EmbeddingCacheOptions options;
     options.spill_folder = environment_.scratch_folder;
+    options.memory_bytes = std::min(options.memory_bytes, memory_bytes() / 8);
     ObjectStore* store = nullptr;
     if (options_.cache.empty()) {
       store = KEDGE_TRY(index_store());

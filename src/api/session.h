@@ -17,8 +17,12 @@
 
 namespace kedge {
 
+// Of a process that holds no data: code, libraries, threads' stacks.
+inline constexpr std::uint64_t kProgramBytes = 32ULL << 20;
+
 class Session {
  public:
+  // Precondition: options.memory_bytes is at least kLeastMemoryBytes.
   Session(ClientOptions options, ClientEnvironment environment);
 
   // kNotFound: no index there, with what to do. `create` makes one.
@@ -67,6 +71,8 @@ class Session {
   [[nodiscard]] StoreUsage source_usage();
 
   [[nodiscard]] const ClientOptions& options() const { return options_; }
+  // Of ClientOptions::memory_bytes, what there is for data: the program itself takes the rest.
+  [[nodiscard]] std::uint64_t memory_bytes() const { return options_.memory_bytes - kProgramBytes; }
   [[nodiscard]] const ClientEnvironment& environment() const { return environment_; }
   [[nodiscard]] Deadline deadline() const;
   [[nodiscard]] double seconds() const;  // of the monotonic clock

@@ -230,7 +230,7 @@ class SyncRun {
     options.source_uri = uri;
     options.scope = scope;
     options.max_object_bytes = request_.max_object_bytes;
-    options.memory_bytes = session_.options().memory_bytes / 2;
+    options.memory_bytes = session_.memory_bytes() / 4;
     options.dry_run = request_.dry_run;
     options.approve_deletes = request_.approve_deletes;
     options.let_go = let_go_;

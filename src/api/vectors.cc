@@ -83,7 +83,7 @@ Result<ImportResult> run_import(Session& session, const ImportRequest& request) 
   ImportOptions options;
   options.metric = KEDGE_TRY(parse_metric(request.metric));
   options.model = request.model;
-  options.batch_bytes = session.options().memory_bytes / 4;
+  options.batch_bytes = session.memory_bytes() / 4;
   if (request.batch > 0) options.batch = request.batch;
   options.merging = request.compact ? Merging::kLater : Merging::kNow;
   const std::uint64_t of = input->count().value_or(0);

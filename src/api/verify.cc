@@ -34,7 +34,7 @@ Result<DriftReport> drift_of(Session& session, Index& index, const SourceEntry& 
   DriftOptions options;
   options.source_uri = entry.uri;
   options.scratch_folder = session.environment().scratch_folder;
-  options.memory_bytes = session.options().memory_bytes / 8;
+  options.memory_bytes = session.memory_bytes() / 8;
   options.max_items = request.max_items;
   options.full = request.full;
   options.stop = request.stop;

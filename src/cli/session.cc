@@ -23,8 +23,7 @@ std::string_view hint_of(Code code) {
       return "`kedge verify --full` tells what is damaged";
     case Code::kExhausted:
       return "a limit was met: --memory, --max-object-size, open files (ulimit -n), or free room "
-             "on "
-             "the disk";
+             "on the disk";
     case Code::kInternal:
       return "this is a bug in Kedge: please report it with the command that you ran";
     default:
@@ -111,7 +110,7 @@ std::vector<Option> common_options(Settings* settings) {
        .offer = Offer::kFolders},
       {.name = "memory",
        .value = "SIZE",
-       .help = "limit of buffers and caches (default: 512MiB)",
+       .help = "of the process without its model, at least 64MiB (default: 512MiB)",
        .set = size_into(&settings->memory_bytes)},
       {.name = "threads",
        .value = "N",

@@ -68,6 +68,7 @@ class PackedCache final : public EmbeddingCache {
   PackName new_name(std::uint32_t rows);
 
   std::vector<PackName> due_for_merge() const;
+  [[nodiscard]] std::uint32_t most_rows() const;
   [[nodiscard]] int tier_of(std::uint32_t rows) const;
   Status merge(const std::vector<PackName>& inputs, Deadline deadline);
 
@@ -307,10 +308,17 @@ int PackedCache::tier_of(std::uint32_t rows) const {
   return tier;
 }
 
+// Of a merged pack: as memory allows, but a cache that would run out of packs is merged all the
+// same.
+std::uint32_t PackedCache::most_rows() const {
+  if (state_.packs.size() > kMaxPacks / 2) return PackShape::max_rows(dimension_);
+  return PackShape::max_rows(dimension_, options_.memory_bytes / 2);
+}
+
 // The oldest packs of the lowest full tier that fit into one together. A pack of more than half the
 // largest size stays as it is.
 std::vector<PackName> PackedCache::due_for_merge() const {
-  const std::uint32_t most = PackShape::max_rows(dimension_);
+  const std::uint32_t most = most_rows();
   std::map<int, std::vector<PackName>> tiers;
   for (const PackName& pack : state_.packs) {
     if (pack.rows <= most / 2) tiers[tier_of(pack.rows)].push_back(pack);
@@ -335,12 +343,11 @@ Status PackedCache::merge(const std::vector<PackName>& inputs, Deadline deadline
   PackBuilder builder(space_, dimension_, rows);
   bool any = false;
   for (const PackName& pack : inputs) {
-    const auto contents = KEDGE_TRY(reader_.read_whole(state_, pack, deadline));
-    for (std::size_t row = 0; row < contents.hashes.size(); ++row) {
-      builder.add(contents.hashes[row],
-                  std::span(contents.vectors).subspan(row * dimension_, dimension_));
+    const auto take = [&](const Id128& hash, std::span<const std::uint16_t> vector) {
+      builder.add(hash, vector);
       any = true;
-    }
+    };
+    KEDGE_TRY(reader_.read_whole(state_, pack, take, deadline));
   }
   StateChange change;
   change.out = inputs;

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "commit/collect.h"
+#include "format/pack.h"
 #include "format/space.h"
 #include "store/object_store.h"
 
@@ -28,7 +29,9 @@ struct EmbeddingCacheOptions {
   std::string spill_folder;  // local; "" for none: then vectors go straight to packs
   std::uint32_t pack_rows = 1024;
   Duration pack_every = std::chrono::seconds(30);
-  std::uint64_t memory_bytes = 32ULL << 20;
+  // Of heads and index blocks that are kept; a merge of packs takes about as much again, so that
+  // packs get no larger than half of it.
+  std::uint64_t memory_bytes = 2 * kMaxPackBytes;
 };
 
 // What the cache holds, as of the last look at its head.

@@ -117,6 +117,30 @@ TEST_F(CacheTest, MergesInTiersLoseNothing) {
   EXPECT_THAT(process->log.lines(), testing::IsEmpty());
 }
 
+// No merged pack is larger than half of the memory, since it is built whole; nothing is lost by it.
+TEST_F(CacheTest, MergedPacksAreAsLargeAsMemoryAllows) {
+  constexpr std::uint64_t kMemory = 2048;
+  EmbeddingCacheOptions options;
+  options.pack_rows = kPackRows;
+  options.memory_bytes = kMemory;
+  CacheProcess process(store_, options, 1, test::cache_space(kDimension));
+  ASSERT_TRUE(process.open().ok());
+  constexpr std::uint64_t kPacks = 60;
+  for (std::uint64_t i = 0; i < kPacks; ++i)
+    ASSERT_TRUE(process.add(batch(i * kPackRows, kPackRows)).ok());
+  const std::uint64_t one = PackShape{kPackRows, kDimension}.total_bytes();
+  std::uint64_t largest = 0;
+  for (const std::string& key : packs()) {
+    ReadRequest request;
+    request.key = key;
+    largest = std::max<std::uint64_t>(
+        largest, read_one(memory_, std::move(request), Deadline::never()).value().body.size());
+  }
+  EXPECT_GT(largest, one) << "packs are merged";
+  EXPECT_LE(largest, kMemory / 2);
+  EXPECT_EQ(process.find(batch(0, kPacks * kPackRows)).value(), kPacks * kPackRows);
+}
+
 // One process has not looked at the head for a day; another has merged its packs and collected.
 TEST_F(CacheTest, AStaleProcessFindsEverythingAfterAMergeAndACollection) {
   const auto writer = start(false, 1);

@@ -194,24 +194,23 @@ Status PackReader::load_rows(const CacheState& state, std::span<const Id128> has
   });
 }
 
-Result<PackReader::Contents> PackReader::read_whole(const CacheState& state, const PackName& pack,
-                                                    Deadline deadline) {
+Status PackReader::read_whole(const CacheState& state, const PackName& pack, const TakeRow& take,
+                              Deadline deadline) {
   ReadRequest request;
   request.key = prefix_ + pack.key();
   auto blob = read_one(store_, std::move(request), deadline);
   if (!blob.ok()) return blob.error();
   const PackShape shape = state.shape(pack);
   const ByteView body = blob->body;
-  Contents contents;
   if (body.size() != shape.total_bytes()) {
     KEDGE_TRY(leave_out(
         pack, {Code::kCorrupt, str_cat("has ", body.size(), " bytes, not ", shape.total_bytes())}));
-    return contents;
+    return {};
   }
   const auto head = PackHead::parse(body.first(shape.head_bytes()), state.space, shape);
   if (!head.ok()) {
     KEDGE_TRY(leave_out(pack, head.error()));
-    return contents;
+    return {};
   }
   std::vector<PackEntry> entries;
   for (std::uint32_t block = 0; block < shape.blocks(); ++block) {
@@ -232,10 +231,9 @@ Result<PackReader::Contents> PackReader::read_whole(const CacheState& state, con
       KEDGE_TRY(leave_out(pack, vector.error()));
       continue;
     }
-    contents.hashes.push_back(entry.hash);
-    contents.vectors.insert(contents.vectors.end(), vector->begin(), vector->end());
+    take(entry.hash, *vector);
   }
-  return contents;
+  return {};
 }
 
 // Blocks go first: filters save more requests a byte.

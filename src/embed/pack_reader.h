@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -37,12 +38,11 @@ class PackReader {
   // blocks, rows. kUnavailable and the like as the store's.
   Result<Vectors> lookup(const CacheState& state, std::span<const Id128> hashes, Deadline deadline);
 
-  struct Contents {
-    std::vector<Id128> hashes;  // in row order
-    std::vector<std::uint16_t> vectors;
-  };
-  // A whole pack, without the rows that are damaged; empty if its head or index is.
-  Result<Contents> read_whole(const CacheState& state, const PackName& pack, Deadline deadline);
+  // Given the rows of a pack in their order, without those that are damaged; none where its head or
+  // its index is. Holds the pack and 20 bytes a row.
+  using TakeRow = std::function<void(const Id128& hash, std::span<const std::uint16_t> vector)>;
+  Status read_whole(const CacheState& state, const PackName& pack, const TakeRow& take,
+                    Deadline deadline);
 
   // Packs that were not there, or whose head is damaged, when they were asked for.
   [[nodiscard]] const std::set<Id128>& missing() const { return missing_; }

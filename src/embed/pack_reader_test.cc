@@ -63,6 +63,17 @@ class PackReaderTest : public testing::Test {
     }
     return there;
   }
+  Result<test::Batch> whole_of(PackReader& reader, const PackName& name) {
+    test::Batch batch;
+    KEDGE_TRY(reader.read_whole(
+        state_, name,
+        [&](const Id128& hash, std::span<const std::uint16_t> vector) {
+          batch.hashes.push_back(hash);
+          batch.vectors.emplace_back(vector.begin(), vector.end());
+        },
+        Deadline::never()));
+    return batch;
+  }
   std::uint64_t read_calls() { return store_.counts().of(Operation::kRead).calls; }
   std::uint64_t read_requests() { return store_.counts().of(Operation::kRead).requests; }
 
@@ -149,15 +160,14 @@ TEST_F(PackReaderTest, AFlippedBitNeverMakesAWrongVector) {
     const std::size_t found = find(packs, 0, 3);
     if (found == 3) ++without_loss;
     ASSERT_EQ(log_.count("counts as missing") > 0, found < 3) << "bit " << bit;
-    const auto contents = packs.read_whole(state_, name, Deadline::never());
+    const auto contents = whole_of(packs, name);
     ASSERT_TRUE(contents.ok());
     ASSERT_EQ(contents->hashes.size(), found) << "bit " << bit;
     for (std::size_t i = 0; i < contents->hashes.size(); ++i) {
-      const auto begin = contents->vectors.begin() + static_cast<std::ptrdiff_t>(i * kDimension);
-      const std::vector<std::uint16_t> vector(begin, begin + kDimension);
       bool right = false;
       for (std::uint64_t number = 0; number < 3; ++number)
-        right |= contents->hashes[i] == hash_of(number) && vector == vector_of(number, kDimension);
+        right |= contents->hashes[i] == hash_of(number) &&
+                 contents->vectors[i] == vector_of(number, kDimension);
       ASSERT_TRUE(right) << "bit " << bit;
     }
     if (testing::Test::HasFailure()) return;
@@ -178,7 +188,7 @@ TEST_F(PackReaderTest, ACutPackNeverMakesAWrongVector) {
     PackReader packs = reader();
     ASSERT_LT(find(packs, 0, 3), 3U);
     ASSERT_GT(log_.count("counts as missing"), 0U);
-    const auto contents = packs.read_whole(state_, name, Deadline::never());
+    const auto contents = whole_of(packs, name);
     ASSERT_TRUE(contents.ok()) << contents.error().message;
     ASSERT_TRUE(contents->hashes.empty());
   }
@@ -214,7 +224,7 @@ TEST_F(PackReaderTest, APackThatIsGoneIsNamedAndTheOthersAnswer) {
     EXPECT_EQ(find(packs, 0, 20), 0U);
     EXPECT_EQ(find(packs, 100, 20), 20U);
     EXPECT_EQ(packs.missing(), std::set<Id128>{gone.id});
-    EXPECT_EQ(packs.read_whole(state_, gone, Deadline::never()).code(), Code::kNotFound);
+    EXPECT_EQ(whole_of(packs, gone).code(), Code::kNotFound);
   }
   EXPECT_THAT(log_.lines(), testing::IsEmpty()) << "whether it is lost the cache decides";
 }
@@ -222,13 +232,11 @@ TEST_F(PackReaderTest, APackThatIsGoneIsNamedAndTheOthersAnswer) {
 TEST_F(PackReaderTest, AWholePackComesInTheOrderOfItsRows) {
   const PackName name = put_pack(40, 600);
   PackReader packs = reader();
-  const auto contents = packs.read_whole(state_, name, Deadline::never());
+  const auto contents = whole_of(packs, name);
   ASSERT_TRUE(contents.ok()) << contents.error().message;
   const test::Batch batch = batch_of(40, 600, kDimension);
   EXPECT_EQ(contents->hashes, batch.hashes);
-  std::vector<std::uint16_t> flat;
-  for (const auto& vector : batch.vectors) flat.insert(flat.end(), vector.begin(), vector.end());
-  EXPECT_EQ(contents->vectors, flat);
+  EXPECT_EQ(contents->vectors, batch.vectors);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "engine/few_objects.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <utility>
@@ -195,14 +196,18 @@ std::vector<std::optional<Error>> measure_rows(PageReader& reader, const Head& h
     rows[i].distance =
         exact.of(vector_row_values(block, space.dimension, rows[i].row % kVectorBlockRows));
   }
-  if (wants.empty()) return out;
-  const std::vector<Result<BlockPtr>> blocks = reader.read(head, wants, trace, deadline);
-  for (std::size_t m = 0; m < missing.size(); ++m) {
-    RowHit& row = rows[missing[m]];
-    if (blocks[m].ok()) {
-      row.distance = exact.of((*blocks[m])->vectors.row(row.row % kVectorBlockRows).values);
-    } else {
-      out[missing[m]] = blocks[m].error();
+  const std::size_t window = std::max<std::size_t>(1, reader.window_bytes() / block_bytes);
+  for (std::size_t first = 0; first < wants.size(); first += window) {
+    const auto some = std::span(wants).subspan(first, std::min(window, wants.size() - first));
+    const std::vector<Result<BlockPtr>> blocks = reader.read(head, some, trace, deadline);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const std::size_t at = missing[first + i];
+      RowHit& row = rows[at];
+      if (blocks[i].ok()) {
+        row.distance = exact.of((*blocks[i])->vectors.row(row.row % kVectorBlockRows).values);
+      } else {
+        out[at] = blocks[i].error();
+      }
     }
   }
   return out;

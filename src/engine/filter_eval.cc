@@ -187,7 +187,7 @@ class Evaluation {
     std::vector<PageWant> wants;
     std::vector<std::vector<PagePlan>> plans;
     std::uint64_t bytes = 0;
-    for (std::size_t s = out.size(); s < segments_.size() && bytes < kMaxWindow; ++s) {
+    for (std::size_t s = out.size(); s < segments_.size() && bytes < reader_.window_bytes(); ++s) {
       const Segment& segment = *segments_[s];
       const std::size_t first = wants.size();
       plans.push_back(plan(segment));

@@ -13,7 +13,7 @@
 namespace kedge {
 
 // One bitmap a segment, in order; dead objects are in it where the filter holds of them. Reads the
-// pages of the values asked for in one round for each kMaxWindow bytes, and where a condition is on
+// pages of the values asked for in one round for each window of bytes, and where a condition is on
 // keys or sources, docs pages in one round before (find_bounds). Of a segment without the plane the
 // docs pages are read whole. Precondition: no segment is damaged. kInvalid: conditions on more than
 // kMaxKeyConditions keys, each counted once for every source. Else as PageReader::read_all().

@@ -17,7 +17,7 @@ IndexImpl::IndexImpl(const Environment& environment, IndexOptions options)
       log_(environment.store, options_.prefix, environment.clock, random_, environment.log,
            options_.head, &environment.executor),
       cache_(options_.cache_bytes),
-      reader_(log_, cache_, options_.disk_cache, environment.executor) {}
+      reader_(log_, cache_, options_.disk_cache, environment.executor, options_.window_bytes) {}
 
 Result<HeadPtr> committed_head(CommitOutcome outcome) {
   if (auto* done = std::get_if<Committed>(&outcome)) return done->head;

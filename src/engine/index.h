@@ -62,6 +62,9 @@ struct IndexOptions {
   std::uint32_t max_segment_rows = kMaxSegmentRows;  // merges make none larger
   std::uint64_t max_segment_bytes = 1ULL << 40;      // likewise
   std::uint64_t merge_window_bytes = 4ULL << 20;     // of chunks read ahead by a merge
+  // Of pages that a search, a filter or warming reads in one round, beside the cache; what needs
+  // more takes several.
+  std::uint64_t window_bytes = 128ULL << 20;
   std::uint32_t tree_rows = 65'536;  // rows without a tree that are made to stand on one
   std::uint32_t list_rows = 0;       // rows a list of a new tree; 0: by their number
   // A space of at most so many rows is searched exactly: that costs no more.
@@ -312,7 +315,7 @@ class Index {
   // In order of distance, key and chunk. By codes two dependent rounds for references (codes;
   // refine rows and docs pages), one more for rows measured exactly, for chunks on a tree, with a
   // filter, and with a prefix or conditions on keys. Exact: vectors, then docs and text pages; a
-  // round for each kScanWindow bytes. More where many candidates are copies or not accepted, or
+  // round for each window of bytes. More where many candidates are copies or not accepted, or
   // what the filter holds of lies far away. kInvalid: a query of another dimension, with NaN or
   // infinity, or zero under cosine. kNotFound: no such space. kExpired: the snapshot's generation
   // is not retained any more. kCorrupt: a file is damaged or lost, by name.

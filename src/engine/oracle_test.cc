@@ -313,6 +313,8 @@ TEST_P(Oracle, AnswersAreThoseOfLookingAtEverything) {
   options.index.memory_bytes = std::uint64_t{1} << (10 + 2 * (seed % 6));
   // From a window an object on.
   options.index.merge_window_bytes = std::uint64_t{1} << (2 * (seed % 6) + 4);
+  // From a page a round on.
+  options.index.window_bytes = std::uint64_t{1} << (4 * (seed % 4) + 8);
   World world(options);
   const std::unique_ptr<Executor> pool = make_thread_pool(2);
   if (seed % 2 == 0) world.executor = pool.get();

@@ -10,17 +10,20 @@
 #include "base/strings.h"
 
 namespace kedge {
-namespace {
-
-constexpr std::size_t kPagesPerTask = 16;
 
 // One request, and which wants it answers.
-struct Range {
+struct PageRange {
   const SegmentFile* file = nullptr;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
   std::vector<std::size_t> wants;
 };
+
+namespace {
+
+using Range = PageRange;
+
+constexpr std::size_t kPagesPerTask = 16;
 
 bool same_page(const PageWant& a, const PageWant& b) {
   return a.file->id == b.file->id && a.page.offset == b.page.offset;
@@ -281,6 +284,21 @@ void PageReader::fetch(const Head& head, std::span<const PageWant> wants,
                        const std::vector<std::size_t>& missing, std::vector<Result<BlockPtr>>& out,
                        SearchTrace* trace, Deadline deadline) {
   const std::vector<Range> ranges = coalesce(wants, missing);
+  for (std::size_t first = 0; first < ranges.size();) {
+    std::size_t end = first;
+    std::uint64_t bytes = 0;
+    do {
+      bytes += ranges[end].end - ranges[end].begin;
+      ++end;
+    } while (end < ranges.size() && bytes + ranges[end].end - ranges[end].begin <= window_bytes_);
+    fetch_round(head, wants, std::span(ranges).subspan(first, end - first), out, trace, deadline);
+    first = end;
+  }
+}
+
+void PageReader::fetch_round(const Head& head, std::span<const PageWant> wants,
+                             std::span<const PageRange> ranges, std::vector<Result<BlockPtr>>& out,
+                             SearchTrace* trace, Deadline deadline) {
   std::map<Id128, Error> lost;  // the head is read once for each file that is not there
   std::vector<ReadRequest> requests;
   for (const Range& range : ranges) {

@@ -48,8 +48,6 @@ inline constexpr std::uint64_t kMaxGap = 256 * 1024;
 inline constexpr std::uint64_t kMinGap = 48 * 1024;
 inline constexpr std::size_t kFewRequests = 24;
 inline constexpr std::uint64_t kMaxRange = 8ULL << 20;  // one request
-// Pages asked for in one call, for callers that want many: what they hold beside the cache.
-inline constexpr std::uint64_t kMaxWindow = 64ULL << 20;
 
 // What reading them costs in one round, where none is known yet; `wants` in any order.
 struct RequestCount {
@@ -60,14 +58,21 @@ RequestCount count_requests(std::span<const PageWant> wants);
 // The name under which the disk cache has a page.
 BlockName block_name(const Id128& file, const PageRef& page);
 
+struct PageRange;  // one request (page_reader.cc)
+
 // Threads: any.
 class PageReader {
  public:
-  // `disk`: nullptr for none. All outlive the reader.
-  PageReader(HeadLog& log, BlockCache& cache, DiskCache* disk, Executor& executor)
-      : log_(log), cache_(cache), disk_(disk), executor_(executor) {}
+  // `disk`: nullptr for none. All outlive the reader. `window_bytes`: as IndexOptions have it.
+  PageReader(HeadLog& log, BlockCache& cache, DiskCache* disk, Executor& executor,
+             std::uint64_t window_bytes = IndexOptions{}.window_bytes)
+      : log_(log), cache_(cache), disk_(disk), executor_(executor), window_bytes_(window_bytes) {}
 
-  // One result or error a want, in order. `trace` gets the round, requests and bytes that were
+  // For callers that want many pages: so much of them in one call.
+  [[nodiscard]] std::uint64_t window_bytes() const { return window_bytes_; }
+
+  // One result or error a want, in order; in one round of requests for each window of what is read
+  // for them. `trace` gets the round, requests and bytes that were
   // needed. A page that fails its check is read once more, should only the way here have damaged
   // it. Errors: kExpired or kCorrupt for a file that is not there, by the head that named it;
   // kCorrupt for a bad page; as the store's.
@@ -91,11 +96,15 @@ class PageReader {
   void fetch(const Head& head, std::span<const PageWant> wants,
              const std::vector<std::size_t>& missing, std::vector<Result<BlockPtr>>& out,
              SearchTrace* trace, Deadline deadline);
+  void fetch_round(const Head& head, std::span<const PageWant> wants,
+                   std::span<const PageRange> ranges, std::vector<Result<BlockPtr>>& out,
+                   SearchTrace* trace, Deadline deadline);
 
   HeadLog& log_;
   BlockCache& cache_;
   DiskCache* disk_;
   Executor& executor_;
+  std::uint64_t window_bytes_;
 };
 
 }  // namespace kedge

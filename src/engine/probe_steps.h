@@ -3,17 +3,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "engine/calibrate.h"
 #include "engine/few_objects.h"
-#include "engine/open_tree.h"
 #include "engine/probe.h"
+#include "engine/probe_units.h"
 #include "simd/kernels.h"
 
 namespace kedge {
@@ -36,13 +34,6 @@ inline constexpr std::size_t kFetchedBytes = 5120;
 // Rows a search may take to the refine round when their codes cannot tell them apart.
 inline constexpr std::size_t kMaxRefined = 4096;
 
-// One list of one segment.
-struct ProbeUnit {
-  std::uint32_t segment = 0;
-  std::uint32_t list = 0;
-  bool ranked = false;  // one of the nearest of a tree
-};
-
 // A hit of the scan that waits for its refine row.
 struct WaitingRow {
   float distance = 0;
@@ -54,8 +45,10 @@ struct WaitingRow {
 
 class Probe {
  public:
+  // `together`: so many share a window of what is read.
   Probe(PageReader& reader, const Snapshot& snapshot, std::span<const ScanSegment> segments,
-        const ProbePlan& plan, ProbeScratch& scratch, SearchTrace* trace, Deadline deadline)
+        const ProbePlan& plan, ProbeScratch& scratch, SearchTrace* trace, Deadline deadline,
+        std::size_t together = 1)
       : reader_(reader),
         snapshot_(snapshot),
         segments_(segments),
@@ -64,18 +57,19 @@ class Probe {
         trace_(trace),
         deadline_(deadline),
         simd_(kernels()),
-        padded_(padded_dimension(plan.space->dimension)) {}
+        padded_(padded_dimension(plan.space->dimension)),
+        window_bytes_(reader.window_bytes() / together) {}
 
   ProbeResult run() {
     begin();
     if (in_memory()) {
-      for (std::size_t u = 0; u < units_.size(); ++u) {
-        if (u + 1 < units_.size()) fetch_begin(units_[u + 1]);
-        scan_in_place(units_[u]);
+      for (std::size_t u = 0; u < chosen_.units.size(); ++u) {
+        if (u + 1 < chosen_.units.size()) fetch_begin(chosen_.units[u + 1]);
+        scan_in_place(chosen_.units[u]);
       }
     } else {
-      take_codes(read(codes_wanted()));
-      take_refine(read(refine_wanted()));
+      while (wants_codes()) take_codes(read(codes_wanted()));
+      while (wants_refine()) take_refine(read(refine_wanted()));
     }
     return end();
   }
@@ -85,14 +79,11 @@ class Probe {
   void begin() {
     failed_.resize(segments_.size());
     scratch_.query.set(plan_.vector.data());
-    if (plan_.probes != 0) {
-      rerank_ = plan_.rerank;
-    } else {
-      want_rerank(rerank_for(plan_.recall, padded_));
-    }
-    choose_units();
-    const std::size_t kept = std::max<std::size_t>(plan_.want, rerank_);
+    chosen_ = choose_units(snapshot_, segments_, plan_, padded_, scratch_);
+    out_.all = chosen_.all;
+    const std::size_t kept = std::max<std::size_t>(plan_.want, chosen_.rerank);
     scratch_.top.reset(kept, plan_.by_object);
+    if (!in_memory()) upper_.reset(kept, plan_.by_object);
   }
 
   // All planes of codes and refine rows that it needs are whole in memory.
@@ -102,7 +93,7 @@ class Probe {
   }
 
   // The lists, those that are nearest first.
-  [[nodiscard]] std::span<const ProbeUnit> units() const { return units_; }
+  [[nodiscard]] std::span<const ProbeUnit> units() const { return chosen_.units; }
   [[nodiscard]] const Segment& segment_of(const ProbeUnit& unit) const {
     return *segments_[unit.segment].segment;
   }
@@ -125,25 +116,38 @@ class Probe {
     }
   }
 
-  // Round A: the codes of all lists; hits wait for their refine rows.
+  // Round A: the codes of all lists, or of as many as a window has room for; hits wait for their
+  // refine rows.
+  [[nodiscard]] bool wants_codes() const { return scanned_ < chosen_.units.size(); }
   [[nodiscard]] std::vector<PageWant> codes_wanted() const {
     std::vector<PageWant> wants;
-    for (const ProbeUnit& unit : units_) wants.push_back(codes_want(segment_of(unit), unit.list));
+    std::uint64_t bytes = 0;
+    for (std::size_t u = scanned_; u < chosen_.units.size(); ++u) {
+      wants.push_back(codes_want(segment_of(chosen_.units[u]), chosen_.units[u].list));
+      bytes += wants.back().page.size;
+      if (bytes > window_bytes_ && wants.size() > 1) {
+        wants.pop_back();
+        break;
+      }
+    }
     return wants;
   }
+  // What codes_wanted() asked for.
   void take_codes(std::span<const Result<BlockPtr>> runs) {
-    // The distance that a row's upper bound has to beat, of as many rows as are wanted.
-    TopRows upper;
-    upper.reset(std::max<std::size_t>(plan_.want, rerank_), plan_.by_object);
-    for (std::size_t u = 0; u < units_.size(); ++u) {
-      const ProbeUnit& unit = units_[u];
-      if (!runs[u].ok()) {
-        fail(unit.segment, runs[u].error());
-        continue;
+    for (const Result<BlockPtr>& run : runs) {
+      const ProbeUnit& unit = chosen_.units[scanned_++];
+      if (run.ok()) {
+        scan_run(unit, (*run)->codes);
+      } else {
+        fail(unit.segment, run.error());
       }
-      scan_run(unit, (*runs[u])->codes, upper);
     }
-    const float limit = upper.limit();
+    keep_best_waiting();
+  }
+
+  // Of the rows that wait, in order, those that may still be among the best.
+  void keep_best_waiting() {
+    const float limit = upper_.limit();
     std::erase_if(waiting_, [&](const WaitingRow& w) {
       return failed_[w.hit.segment].has_value() || !(w.bound < limit);
     });
@@ -158,11 +162,17 @@ class Probe {
     });
   }
 
-  // Round B: refine blocks of what is left, and beside them the docs pages of the best.
+  // Round B: refine blocks of what is left, and beside the first of them the docs pages of the
+  // best.
+  [[nodiscard]] bool wants_refine() const { return refined_ < waiting_.size(); }
   [[nodiscard]] std::vector<PageWant> refine_wanted() const {
     std::vector<PageWant> wants;
-    for (const WaitingRow& w : waiting_)
-      wants.push_back(refine_want(*segments_[w.hit.segment].segment, w.hit.row / kCodeBlockRows));
+    const std::size_t end = refine_end();
+    for (std::size_t i = refined_; i < end; ++i) {
+      const RowHit& hit = waiting_[i].hit;
+      wants.push_back(refine_want(*segments_[hit.segment].segment, hit.row / kCodeBlockRows));
+    }
+    if (refined_ > 0) return wants;
     for (const std::size_t i : docs_ahead()) {
       const RowHit& hit = waiting_[i].hit;
       const Segment& segment = *segments_[hit.segment].segment;
@@ -191,15 +201,19 @@ class Probe {
     }
     return out;
   }
+  // What refine_wanted() asked for.
   void take_refine(std::span<const Result<BlockPtr>> blocks) {
-    for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    const std::size_t first = refined_;
+    refined_ = refine_end();
+    for (std::size_t i = first; i < refined_; ++i) {
       const WaitingRow& w = waiting_[i];
-      if (!blocks[i].ok()) {
-        fail(w.hit.segment, blocks[i].error());
+      const Result<BlockPtr>& block = blocks[i - first];
+      if (!block.ok()) {
+        fail(w.hit.segment, block.error());
         continue;
       }
       const std::byte* row =
-          (*blocks[i])->bytes.data() + w.hit.row % kCodeBlockRows * refine_row_bytes(padded_);
+          (*block)->bytes.data() + w.hit.row % kCodeBlockRows * refine_row_bytes(padded_);
       ScanHit scanned;
       scanned.dot = w.dot;
       take_refined(scanned, w.hit.segment, w.hit.row, w.hit.object, row, w.add);
@@ -213,91 +227,6 @@ class Probe {
   }
 
  private:
-  // More of them where more rows are wanted.
-  void want_rerank(std::uint32_t rows) {
-    if (rows == 0) return;
-    const std::size_t least = plan_.want + plan_.want / 2;
-    rerank_ = std::max(rerank_, static_cast<std::uint32_t>(std::max<std::size_t>(rows, least)));
-  }
-
-  // ---- which lists
-
-  void choose_units() {
-    out_.all = true;
-    for (std::uint32_t s = 0; s < segments_.size(); ++s) {
-      const SegmentEntry& entry = segments_[s].segment->entry();
-      if (entry.tree.is_zero() || snapshot_.tree(entry.tree) == nullptr) {
-        const auto lists =
-            static_cast<std::uint32_t>(segments_[s].segment->directory().lists.size());
-        for (std::uint32_t l = 0; l < lists; ++l) add_unit({s, l, false});
-      }
-    }
-    for (const TreeEntry& tree : snapshot_.state().trees) {
-      const OpenTreePtr open = snapshot_.tree(tree.id);
-      if (open == nullptr || tree.space != plan_.space_id) continue;
-      choose_lists(tree, *open);
-    }
-  }
-
-  void choose_lists(const TreeEntry& entry, const OpenTree& tree) {
-    std::vector<std::uint32_t> on_tree;
-    for (std::uint32_t s = 0; s < segments_.size(); ++s) {
-      if (segments_[s].segment->entry().tree == entry.id) on_tree.push_back(s);
-    }
-    if (on_tree.empty()) return;
-    const std::uint32_t probes = probes_of(entry);
-    if (probes < entry.leaves) {
-      out_.all = false;
-      double rows = 0;
-      for (const SegmentPtr& segment : snapshot_.segments()) {
-        const SegmentEntry& of = segment->entry();
-        if (of.tree == entry.id && !segment->damage())
-          rows += of.rows * (1.0 - 1.0 * of.dead_objects() / of.objects);
-      }
-      enough_ += probes * plan_.share * rows / entry.leaves;
-    }
-    tree.ranker.rank(scratch_.query, probes, scratch_.ranked);
-    for (const Ranked& ranked : scratch_.ranked) {
-      for (const std::uint32_t s : on_tree) {
-        if (ranked.leaf < segments_[s].segment->directory().lists.size())
-          add_unit({s, ranked.leaf, true});
-      }
-    }
-  }
-
-  void add_unit(const ProbeUnit& unit) {
-    if (segments_[unit.segment].segment->directory().lists[unit.list].rows > 0)
-      units_.push_back(unit);
-  }
-
-  // Lists enough for the recall wanted; more of them for more rows, and for a filter as many as
-  // hold the rows in its scope that would have been looked at without one.
-  std::uint32_t probes_of(const TreeEntry& tree) {
-    double probes = plan_.probes;
-    if (plan_.probes == 0) {
-      ProbePoint point{.recall = 1000, .probes = tree.leaves, .rerank = kExactRows};
-      const ProbePoint* below = nullptr;
-      for (const ProbePoint& known : tree.points) {
-        if (known.recall >= plan_.recall) {
-          point = known;
-          break;
-        }
-        below = &known;
-      }
-      probes = point.probes;
-      // Between two points, so much of the way between their logarithms.
-      if (below != nullptr && point.recall > plan_.recall) {
-        const double way = static_cast<double>(plan_.recall - below->recall) /
-                           static_cast<double>(point.recall - below->recall);
-        probes = below->probes * std::pow(probes / below->probes, way);
-      }
-      probes *= std::pow(std::max(1.0, static_cast<double>(plan_.want) / 10), 0.4);
-      want_rerank(point.rerank);
-    }
-    probes = std::ceil(probes / std::max(plan_.share, 1e-6));
-    return static_cast<std::uint32_t>(std::clamp<double>(probes, 1, tree.leaves));
-  }
-
   // ---- what both ways share
 
   // Under a filter: how many rows in its scope the lists hold.
@@ -399,7 +328,7 @@ class Probe {
 
   // ---- in rounds
 
-  void scan_run(const ProbeUnit& unit, const CodeList& codes, TopRows& upper) {
+  void scan_run(const ProbeUnit& unit, const CodeList& codes) {
     const ScanSegment& segment = segments_[unit.segment];
     const ListRef& list = segment.segment->directory().lists[unit.list];
     count_in_scope(unit, codes.blocks(), codes.rows());
@@ -408,10 +337,10 @@ class Probe {
     const ScanQuery query = scratch_.query.for_list(add, distance, kBoundFactor);
     for (std::uint32_t first = 0; first < codes.rows(); first += kStepRows) {
       const std::size_t count =
-          scan_step(segment, codes.blocks(), first, codes.rows(), query, upper.limit());
+          scan_step(segment, codes.blocks(), first, codes.rows(), query, upper_.limit());
       for (std::size_t i = 0; i < count; ++i) {
         const ScanHit& hit = scratch_.hits[i];
-        if (!(hit.bound < upper.limit())) continue;
+        if (!(hit.bound < upper_.limit())) continue;
         WaitingRow waiting;
         waiting.distance = hit.distance;
         waiting.bound = hit.bound;
@@ -423,9 +352,15 @@ class Probe {
         waiting_.push_back(waiting);
         RowHit above = waiting.hit;
         above.distance = hit.distance + kAboveFactor / kBoundFactor * (hit.distance - hit.bound);
-        if (above.distance < upper.limit()) upper.add(above);
+        if (above.distance < upper_.limit()) upper_.add(above);
       }
     }
+  }
+
+  // As if each row's block were another.
+  [[nodiscard]] std::size_t refine_end() const {
+    const std::size_t blocks = window_bytes_ / refine_block_bytes(kCodeBlockRows, padded_);
+    return std::min(waiting_.size(), refined_ + std::max<std::size_t>(1, blocks));
   }
 
   std::vector<Result<BlockPtr>> read(std::span<const PageWant> wants) {
@@ -441,8 +376,9 @@ class Probe {
   // Exact distances of the best, where asked for; then distances of the metric, in order.
   void finish() {
     std::vector<RowHit>& found = scratch_.found;
-    if (rerank_ > 0) {
-      found.resize(std::min<std::size_t>(found.size(), std::max<std::size_t>(rerank_, plan_.want)));
+    if (chosen_.rerank > 0) {
+      found.resize(
+          std::min<std::size_t>(found.size(), std::max<std::size_t>(chosen_.rerank, plan_.want)));
       measure(found);
       std::sort(found.begin(), found.end());
     } else if (plan_.space->metric == Metric::kCosine) {
@@ -451,8 +387,8 @@ class Probe {
     std::erase_if(found, [&](const RowHit& hit) { return failed_[hit.segment].has_value(); });
     if (found.size() > plan_.want) found.resize(plan_.want);
     if (found.size() == plan_.want) out_.all = false;
-    out_.exact = rerank_ > 0;
-    out_.enough = plan_.share >= 1 || static_cast<double>(in_scope_) >= kEnough * enough_;
+    out_.exact = chosen_.rerank > 0;
+    out_.enough = plan_.share >= 1 || static_cast<double>(in_scope_) >= kEnough * chosen_.enough;
     out_.rows = found;
     for (std::optional<Error>& error : failed_) {
       if (error) out_.errors.push_back(*std::move(error));
@@ -468,8 +404,6 @@ class Probe {
     }
   }
 
-  static constexpr std::uint32_t kExactRows = 100;
-
   PageReader& reader_;
   const Snapshot& snapshot_;
   std::span<const ScanSegment> segments_;
@@ -479,11 +413,13 @@ class Probe {
   Deadline deadline_;
   const Kernels& simd_;
   std::uint32_t padded_;
-  std::uint32_t rerank_ = 0;
-  double enough_ = 0;           // rows in scope that the nearest lists should hold
-  std::uint64_t in_scope_ = 0;  // that they hold
-  std::vector<ProbeUnit> units_;
+  std::uint64_t window_bytes_;
+  ChosenUnits chosen_;
+  std::uint64_t in_scope_ = 0;  // rows that the ranked lists hold
+  std::size_t scanned_ = 0;     // of the units
+  TopRows upper_;  // what a row's lower bound has to beat: the upper bounds of the best
   std::vector<WaitingRow> waiting_;
+  std::size_t refined_ = 0;  // of these
   std::vector<std::optional<Error>> failed_;
   ProbeResult out_;
 };

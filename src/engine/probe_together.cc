@@ -91,7 +91,7 @@ void probe_together(PageReader& reader, const Snapshot& snapshot, std::span<Prob
   executor.parallel_for(jobs.size(), [&](std::size_t i) {
     ProbeJob& job = jobs[i];
     probes[i] = std::make_unique<Probe>(reader, snapshot, job.segments, job.plan, *job.scratch,
-                                        job.trace, deadline);
+                                        job.trace, deadline, jobs.size());
     probes[i]->begin();
   });
   std::vector<Probe*> in_memory;
@@ -110,12 +110,18 @@ void probe_together(PageReader& reader, const Snapshot& snapshot, std::span<Prob
     const std::size_t end = in_memory.size() * (t + 1) / threads;
     scan_together(places, std::span(in_memory).subspan(begin, end - begin));
   });
-  if (!on_store.empty()) {
+  const auto any = [&](bool (Probe::*wants)() const) {
+    return std::any_of(on_store.begin(), on_store.end(),
+                       [&](const Probe* probe) { return (probe->*wants)(); });
+  };
+  while (any(&Probe::wants_codes)) {
     read_together(
         reader, snapshot, waiting, on_store,
         [](const Probe& probe) { return probe.codes_wanted(); },
         [](Probe& probe, std::span<const Result<BlockPtr>> runs) { probe.take_codes(runs); },
         executor, deadline);
+  }
+  while (any(&Probe::wants_refine)) {
     read_together(
         reader, snapshot, waiting, on_store,
         [](const Probe& probe) { return probe.refine_wanted(); },

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <numeric>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -360,47 +360,62 @@ class Query {
 
   Result<std::vector<Item>> add_chunks(std::vector<Item> items) {
     std::vector<PageWant> wants;
-    for (const Item& item : items) {
-      if (needs_text(item.row))
+    std::vector<std::size_t> of;  // of each page its item
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      Item& item = items[i];
+      if (needs_text(item.row)) {
+        of.push_back(i);
         wants.push_back(
             text_want(*segments_[item.row.segment].segment, chunk_of(item) / kTextPageChunks));
-    }
-    const std::vector<Result<BlockPtr>> pages = read(wants);
-    TextPages texts;
-    std::vector<Item> out;
-    std::size_t next = 0;
-    for (Item& item : items) {
-      Status done;
-      if (!needs_text(item.row)) {
+      } else {
         item.hit.chunk.begin = item.row.begin;
         item.hit.chunk.end = item.row.begin + item.row.length;
-      } else if (const Result<BlockPtr>& page = pages[next++]; page.ok()) {
-        done = take_chunk(item, **page, texts);
-      } else {
-        done = page.error();
       }
-      if (done.ok()) {
-        out.push_back(std::move(item));
+    }
+    const std::vector<Result<BlockPtr>> pages = read(wants);
+    std::vector<Status> done(items.size());
+    // Page by page: parsed, one is many times larger than what is wanted of it.
+    std::vector<std::size_t> order(of.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      const auto place = [&](std::size_t n) {
+        return std::tuple(items[of[n]].row.segment, wants[n].page.offset, n);
+      };
+      return place(a) < place(b);
+    });
+    TextPage parsed;
+    for (const std::size_t n : order) {
+      done[of[n]] =
+          pages[n].ok() ? take_chunk(items[of[n]], **pages[n], parsed) : Status(pages[n].error());
+    }
+    std::vector<Item> out;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (done[i].ok()) {
+        out.push_back(std::move(items[i]));
       } else {
-        KEDGE_TRY(leave_out(done.error()));
+        KEDGE_TRY(leave_out(done[i].error()));
       }
     }
     return out;
   }
 
-  using TextPages = std::map<const Block*, std::vector<TextEntry>>;  // parsed once a batch
+  // The one that was parsed last.
+  struct TextPage {
+    const Block* block = nullptr;
+    std::vector<TextEntry> entries;
+  };
 
-  Status take_chunk(Item& item, const Block& text, TextPages& texts) {
+  Status take_chunk(Item& item, const Block& text, TextPage& parsed) {
     const Segment& segment = *segments_[item.row.segment].segment;
     const std::uint32_t chunk = chunk_of(item);
     const std::uint32_t first = chunk / kTextPageChunks * kTextPageChunks;
-    auto page = texts.find(&text);
-    if (page == texts.end()) {
-      auto parsed = parse_text_page(text.bytes, first, segment.directory());
-      if (!parsed.ok()) return named(segment, parsed.error());
-      page = texts.emplace(&text, *std::move(parsed)).first;
+    if (parsed.block != &text) {
+      parsed = {};
+      auto entries = parse_text_page(text.bytes, first, segment.directory());
+      if (!entries.ok()) return named(segment, entries.error());
+      parsed = {&text, *std::move(entries)};
     }
-    const TextEntry& entry = page->second[chunk - first];
+    const TextEntry& entry = parsed.entries[chunk - first];
     if (entry.row != item.row.row) {
       return named(segment, {Code::kCorrupt, str_cat("row ", item.row.row,
                                                      " is not that of a chunk of its object")});

@@ -41,6 +41,7 @@ Rebuild::Rebuild(IndexImpl& index, SnapshotPtr snapshot, std::vector<SegmentPtr>
       padded_(padded_dimension(dimension_)),
       rotation_(snapshot_->rotation(space_.id())),
       window_rows_(window_rows(index_.options(), padded_)),
+      places_(index_.options().memory_bytes / 4, index_.options().scratch_folder),
       scratch_(index_.options().memory_bytes / 16, index_.options().scratch_folder),
       file_(index_.options().memory_bytes / 16, index_.options().scratch_folder) {}
 
@@ -85,7 +86,6 @@ Status Rebuild::run() {
   const bool rows = writer.rows() > 0;
   if (rows) {
     KEDGE_TRY(place_rows());
-    sort_places();
     trim();
     KEDGE_TRY(add_rows(writer));
     trim();
@@ -139,16 +139,16 @@ Status Rebuild::place_rows() {
   scratch_at_.resize(inputs_.size());
   std::size_t expected = 0;
   for (const Object& object : objects_) expected += object.chunks;
-  places_.reserve(expected);
+  places_.start(tree_ == nullptr ? 1 : tree_->tree.leaf_count(), expected);
   Window windows[2];
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     if (inputs_[i]->directory().rows == 0) continue;
     KEDGE_TRY(copies(i) ? place_listed(i) : place_scanned(i, windows));
   }
-  if (places_.size() != expected)
+  if (places_.rows() != expected)
     return {Code::kCorrupt,
             str_cat(inputs_.front()->file()->key, " and what it is merged with: live objects have ",
-                    expected, " chunks and ", places_.size(), " rows")};
+                    expected, " chunks and ", places_.rows(), " rows")};
   return {};
 }
 
@@ -170,11 +170,11 @@ Status Rebuild::place_listed(std::size_t input) {
       for (std::uint32_t row = 0; row < ref.rows; ++row) {
         const std::uint32_t object = maps_[input][runs[i]->codes.object(row)];
         if (object == kLeftOut) continue;
-        places_.push_back({.list = lists[i],
-                           .object = object,
-                           .order = row,
-                           .row = ref.first_row + row,
-                           .input = static_cast<std::uint32_t>(input)});
+        KEDGE_TRY(places_.add({.list = lists[i],
+                               .object = object,
+                               .order = row,
+                               .row = ref.first_row + row,
+                               .input = static_cast<std::uint32_t>(input)}));
       }
       tell(ref.rows);
     }
@@ -191,14 +191,16 @@ Status Rebuild::place_scanned(std::size_t input, std::span<Window, 2> windows) {
   KEDGE_TRY(read_window(input, 0, *window));
   while (window->begin < window->end) {
     // Of the other one the rows are written that were placed before, and then it is read on.
+    Status placed;
     Status moved;
-    index_.environment().executor.run_both([&] { place_window(input, *window); },
+    index_.environment().executor.run_both([&] { placed = place_window(input, *window); },
                                            [&] {
                                              moved = scratch_.write(scratch_.size(), other->kept);
                                              other->kept.clear();
                                              if (!moved.ok()) return;
                                              moved = read_window(input, window->end, *other);
                                            });
+    KEDGE_TRY(std::move(placed));
     KEDGE_TRY(std::move(moved));
     tell(window->end - window->begin);
     std::swap(window, other);
@@ -227,7 +229,7 @@ Status Rebuild::read_window(std::size_t input, std::uint32_t begin, Window& wind
   return {};
 }
 
-void Rebuild::place_window(std::size_t input, Window& window) {
+Status Rebuild::place_window(std::size_t input, Window& window) {
   const std::size_t count = window.end - window.begin;
   const std::size_t stride = scratch_stride();
   window.kept.resize(count * stride);
@@ -257,42 +259,13 @@ void Rebuild::place_window(std::size_t input, Window& window) {
     const VectorRow row = row_at(i);
     const std::uint32_t object = maps_[input][row.object];
     if (object == kLeftOut) continue;
-    places_.push_back({.list = window.lists[i],
-                       .object = object,
-                       .order = row.chunk,
-                       .row = window.begin + static_cast<std::uint32_t>(i),
-                       .input = static_cast<std::uint32_t>(input)});
+    KEDGE_TRY(places_.add({.list = window.lists[i],
+                           .object = object,
+                           .order = row.chunk,
+                           .row = window.begin + static_cast<std::uint32_t>(i),
+                           .input = static_cast<std::uint32_t>(input)}));
   }
-}
-
-// By list, in a list by object, and of an object by chunk: so the rows of a segment of one list are
-// in the order of its chunks. All rows of an object come from one input; in a list that is copied
-// they are in this order already.
-void Rebuild::sort_places() {
-  const std::size_t lists = tree_ == nullptr ? 1 : tree_->tree.leaf_count();
-  list_rows_.assign(lists, 0);
-  for (const Place& place : places_) ++list_rows_[place.list];
-  std::vector<std::size_t> starts(lists + 1);
-  for (std::size_t l = 0; l < lists; ++l) starts[l + 1] = starts[l] + list_rows_[l];
-  // In place, since there may be many: each is swapped to where its list is, until the one that
-  // comes back belongs here.
-  std::vector<std::size_t> next(starts.begin(), starts.end() - 1);
-  for (std::size_t l = 0; l < lists; ++l) {
-    while (next[l] < starts[l + 1]) {
-      Place& here = places_[next[l]];
-      if (here.list == l) {
-        ++next[l];
-      } else {
-        std::swap(here, places_[next[here.list]++]);
-      }
-    }
-  }
-  index_.environment().executor.parallel_for(lists, [&](std::size_t l) {
-    const auto begin = places_.begin() + static_cast<std::ptrdiff_t>(starts[l]);
-    std::sort(begin, begin + list_rows_[l], [](const Place& a, const Place& b) {
-      return a.object != b.object ? a.object < b.object : a.order < b.order;
-    });
-  });
+  return {};
 }
 
 // ---- chunks

@@ -1,6 +1,7 @@
 // One segment out of several, without their dead objects: merges, compaction and retraining. Bytes
-// come from the inputs in windows and go to a sink; what is kept is about 24 bytes a row and 40 an
-// object, and of attributes what SegmentWriter keeps, up to half of IndexOptions::memory_bytes.
+// come from the inputs in windows and go to a sink; what is kept is 4 bytes a row and about 40 an
+// object, where each row goes, up to a quarter of IndexOptions::memory_bytes (places.h), and of
+// attributes what SegmentWriter keeps, up to half of it.
 //
 // Rows of inputs that stand on the target's tree keep their lists and codes, which are copied; all
 // others are encoded, from the vectors plane. With no tree the segment has one list.
@@ -19,6 +20,7 @@
 #include "engine/cursor.h"
 #include "engine/index_impl.h"
 #include "engine/open_tree.h"
+#include "engine/places.h"
 #include "engine/row_coder.h"
 #include "engine/scratch.h"
 
@@ -56,14 +58,6 @@ class Rebuild {
     std::uint32_t new_chunk = 0;
     std::uint32_t chunks = 0;
   };
-  // A live row, and which list it goes to.
-  struct Place {
-    std::uint32_t list = 0;
-    std::uint32_t object = 0;  // new number
-    std::uint32_t order = 0;   // of an object's rows in one list: by chunk
-    std::uint32_t row = 0;     // of the input
-    std::uint32_t input = 0;
-  };
   // A row of an input that is to be encoded, as scratch_ keeps it before its values.
   struct Kept {
     std::uint32_t chunk = 0;
@@ -92,9 +86,9 @@ class Rebuild {
   Status place_listed(std::size_t input);
   Status place_scanned(std::size_t input, std::span<Window, 2> windows);
   Status read_window(std::size_t input, std::uint32_t begin, Window& window);
-  void place_window(std::size_t input, Window& window);
-  void sort_places();
+  Status place_window(std::size_t input, Window& window);
   Status add_rows(SegmentWriter& writer);
+  Status add_part(SegmentWriter& writer);
   Status make_ready(std::size_t begin, Batch& batch);
   Status read_copied(Batch& batch);
   Status code(std::size_t begin, std::size_t end, Batch& batch) const;
@@ -127,8 +121,9 @@ class Rebuild {
   std::vector<std::vector<std::uint32_t>> maps_;
   std::vector<Object> objects_;
   std::string last_key_;
-  std::vector<Place> places_;              // in order of list, object, row
-  std::vector<std::uint32_t> list_rows_;   // rows of each list
+  Places places_;
+  std::span<const Place> part_;            // of them, that is being written
+  std::size_t part_begin_ = 0;             // the new row of its first
   std::vector<std::uint32_t> row_of_;      // new row of each new chunk
   std::vector<std::uint16_t> centroid_;    // of a segment of one list
   std::vector<std::uint64_t> scratch_at_;  // of each input that is encoded: where its rows begin

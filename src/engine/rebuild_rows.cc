@@ -10,7 +10,7 @@
 
 namespace kedge {
 
-// Rows [begin, end) of places_ with all that the writer takes of each. Two are used for all
+// Rows [begin, end) of part_ with all that the writer takes of each. Two are used for all
 // batches, so that their memory is too.
 struct Rebuild::Batch {
   // Where a row that is copied lies: positions in `blocks`.
@@ -40,10 +40,23 @@ struct Rebuild::Batch {
   std::vector<std::uint32_t> lists;          // the same
 };
 
-// The next batch is made ready while one is written.
 Status Rebuild::add_rows(SegmentWriter& writer) {
-  KEDGE_TRY(writer.begin_rows(list_rows_));
-  row_of_.assign(places_.size(), UINT32_MAX);
+  KEDGE_TRY(writer.begin_rows(places_.rows_of_list()));
+  row_of_.assign(places_.rows(), UINT32_MAX);
+  for (;;) {
+    part_ = KEDGE_TRY(places_.next(index_.environment().executor));
+    if (part_.empty()) break;
+    KEDGE_TRY(add_part(writer));
+    part_begin_ += part_.size();
+  }
+  if (std::find(row_of_.begin(), row_of_.end(), UINT32_MAX) != row_of_.end())
+    return {Code::kCorrupt, str_cat(inputs_.front()->file()->key,
+                                    " and what it is merged with: a chunk has no row")};
+  return {};
+}
+
+// The next batch is made ready while one is written.
+Status Rebuild::add_part(SegmentWriter& writer) {
   Batch batches[2];
   Batch* batch = &batches[0];
   Batch* next = &batches[1];
@@ -58,15 +71,12 @@ Status Rebuild::add_rows(SegmentWriter& writer) {
     tell(batch->rows.size());
     std::swap(batch, next);
   }
-  if (std::find(row_of_.begin(), row_of_.end(), UINT32_MAX) != row_of_.end())
-    return {Code::kCorrupt, str_cat(inputs_.front()->file()->key,
-                                    " and what it is merged with: a chunk has no row")};
   return {};
 }
 
 // Empty behind the last place.
 Status Rebuild::make_ready(std::size_t begin, Batch& batch) {
-  batch.start(begin, std::min(places_.size(), begin + window_rows_));
+  batch.start(begin, std::min(part_.size(), begin + window_rows_));
   if (batch.rows.empty()) return {};
   if (tree_ == nullptr && centroid_.empty()) KEDGE_TRY(find_centroid());
   KEDGE_TRY(read_copied(batch));
@@ -87,9 +97,9 @@ Status Rebuild::make_ready(std::size_t begin, Batch& batch) {
 
 Status Rebuild::write(const Batch& batch, SegmentWriter& writer) {
   const std::size_t begin = batch.begin;
-  std::uint32_t list = begin == 0 ? UINT32_MAX : places_[begin - 1].list;
+  std::uint32_t list = begin == 0 ? UINT32_MAX : part_[begin - 1].list;
   for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    const Place& place = places_[begin + i];
+    const Place& place = part_[begin + i];
     if (place.list != list) {
       list = place.list;
       KEDGE_TRY(writer.begin_list(centroid_of(list)));
@@ -99,7 +109,7 @@ Status Rebuild::write(const Batch& batch, SegmentWriter& writer) {
     if (chunk >= object.chunks || row_of_[object.new_chunk + chunk] != UINT32_MAX)
       return {Code::kCorrupt, str_cat(inputs_[place.input]->file()->key, ": row ", place.row,
                                       " is of a chunk that its object has not, or has already")};
-    row_of_[object.new_chunk + chunk] = static_cast<std::uint32_t>(begin + i);
+    row_of_[object.new_chunk + chunk] = static_cast<std::uint32_t>(part_begin_ + begin + i);
     KEDGE_TRY(writer.add_row(batch.rows[i]));
   }
   return {};
@@ -119,7 +129,7 @@ Status Rebuild::read_copied(Batch& batch) {
     return at->second;
   };
   for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    const Place& place = places_[batch.begin + i];
+    const Place& place = part_[batch.begin + i];
     if (!copies(place.input)) continue;
     const Segment& input = *inputs_[place.input];
     batch.sources[i] = {want(place.input, codes_want(input, place.list)),
@@ -139,7 +149,7 @@ Status Rebuild::code(std::size_t begin, std::size_t end, Batch& batch) const {
   std::vector<float> centroid(padded_);
   std::uint32_t centroid_list = UINT32_MAX;
   for (std::size_t i = begin; i < end; ++i) {
-    const Place& place = places_[batch.begin + i];
+    const Place& place = part_[batch.begin + i];
     CodedRow& row = batch.rows[i];
     float* const rotated = batch.rotated.empty() ? own.data() : &batch.rotated[i * padded_];
     if (!batch.lists.empty()) batch.lists[i] = place.list;
@@ -193,15 +203,15 @@ Status Rebuild::load_row(const Place& place, std::byte* kept, CodedRow& row) con
   return {};
 }
 
-// Of a segment of one list: the mean of its rows, all of which are in scratch.
+// Of a segment of one list: the mean of its rows, all of which are in scratch and in one part.
 Status Rebuild::find_centroid() {
   centroid_ =
-      KEDGE_TRY(mean_centroid(space_, *rotation_, places_.size(), index_.environment().executor,
+      KEDGE_TRY(mean_centroid(space_, *rotation_, part_.size(), index_.environment().executor,
                               [&](std::size_t begin, std::size_t end, RowSum& sum) -> Status {
                                 Bytes kept(scratch_stride());
                                 CodedRow row;
                                 for (std::size_t i = begin; i < end; ++i) {
-                                  KEDGE_TRY(load_row(places_[i], kept.data(), row));
+                                  KEDGE_TRY(load_row(part_[i], kept.data(), row));
                                   sum.add(row.values);
                                 }
                                 return {};

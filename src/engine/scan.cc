@@ -197,7 +197,7 @@ ScanResult scan_segments(PageReader& reader, Executor& executor, const Head& hea
     std::vector<PageWant> wants;
     std::uint64_t bytes = 0;
     std::size_t end = first;
-    for (; end < blocks.size() && bytes < kScanWindow; ++end) {
+    for (; end < blocks.size() && bytes < reader.window_bytes(); ++end) {
       wants.push_back(vectors_want(*segments[blocks[end].segment].segment, blocks[end].block));
       bytes += wants.back().page.size;
     }

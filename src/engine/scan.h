@@ -41,10 +41,7 @@ struct ScanResult {
   std::vector<Error> errors;  // one for each segment that was not
 };
 
-// What one round of the scan reads: the memory that it takes beside the cache.
-inline constexpr std::uint64_t kScanWindow = 128ULL << 20;
-
-// One round for each kScanWindow bytes.
+// One round for each window of bytes.
 ScanResult scan_segments(PageReader& reader, Executor& executor, const Head& head,
                          std::span<const ScanSegment> segments, const ExactScan& query,
                          SearchTrace* trace, Deadline deadline);

@@ -101,6 +101,48 @@ TEST_F(Trees, ABatchFindsWhatEachFindsAlone) {
   EXPECT_LT(requests_together, requests_alone);
 }
 
+// With room for little at once a search takes more rounds, and finds the same.
+TEST_F(Trees, AWindowBoundsWhatOneRoundReads) {
+  put(0, 3000);
+  must(index_->compact(false, world_.soon()));
+  put(2800, 400);
+  std::vector<SearchRequest> requests;
+  for (int q = 0; q < 20; ++q) {
+    SearchRequest one = request(vector(), 30);
+    one.k = 50;
+    one.rerank = q % 2 == 0 ? 0 : 80;
+    requests.push_back(std::move(one));
+  }
+  IndexOptions options = world_.options.index;
+  options.cache_bytes = 0;
+  const auto open = [&](std::uint64_t window_bytes) {
+    options.window_bytes = window_bytes;
+    return must(Index::open(world_.environment(), options, world_.soon()));
+  };
+  constexpr std::uint64_t kWindow = 8 << 10;
+  const std::unique_ptr<Index> whole = open(UINT64_MAX);
+  const std::unique_ptr<Index> bounded = open(kWindow);
+  const auto expect_same = [](const SearchResult& expected, const SearchResult& found) {
+    ASSERT_EQ(found.hits.size(), expected.hits.size());
+    for (std::size_t i = 0; i < found.hits.size(); ++i) {
+      EXPECT_EQ(found.hits[i].object.row.key, expected.hits[i].object.row.key);
+      EXPECT_EQ(found.hits[i].distance, expected.hits[i].distance);
+    }
+  };
+  const auto together = bounded->search_many(bounded->current(), requests, world_.soon());
+  for (std::size_t q = 0; q < requests.size(); ++q) {
+    const SearchResult expected = must(whole->search(whole->current(), requests[q], world_.soon()));
+    const SearchResult found =
+        must(bounded->search(bounded->current(), requests[q], world_.soon()));
+    expect_same(expected, found);
+    expect_same(expected, must(together[q]));
+    EXPECT_GE(found.trace.rounds, expected.trace.rounds + 3);
+    // A round's last page may reach over its window, and gaps between pages are read with them.
+    EXPECT_LT(found.trace.bytes, 3 * kWindow * found.trace.rounds);
+    EXPECT_GT(expected.trace.bytes, 3 * kWindow * expected.trace.rounds) << "it would fit one";
+  }
+}
+
 class ReadingTrees : public Trees {
  protected:
   void readers_go_on(bool load_by_use);

@@ -88,7 +88,7 @@ class Warming {
       }
       ++out_.blocks_read;
       out_.bytes_read += size;
-      if (window_bytes_ + size > kMaxWindow) close_window();
+      if (window_bytes_ + size > reader_.window_bytes()) close_window();
       window_bytes_ += size;
       window_.push_back(wants[i]);
     }
@@ -138,7 +138,7 @@ class Warming {
   WarmReport out_;
   SearchTrace trace_;
   std::uint64_t read_blocks_ = 0, read_bytes_ = 0;
-  std::vector<std::vector<PageWant>> windows_;  // rounds of requests, each of at most kMaxWindow
+  std::vector<std::vector<PageWant>> windows_;  // rounds of requests
   std::vector<PageWant> window_;
   std::uint64_t window_bytes_ = 0;
 };

@@ -93,12 +93,13 @@ std::uint64_t PackShape::row_offset(std::uint32_t row) const {
 
 std::uint64_t PackShape::total_bytes() const { return row_offset(rows); }
 
-std::uint32_t PackShape::max_rows(std::uint32_t dimension) {
+std::uint32_t PackShape::max_rows(std::uint32_t dimension, std::uint64_t bytes) {
+  bytes = std::min(bytes, kMaxPackBytes);
   std::uint32_t low = 1;
   std::uint32_t high = kMaxPackRows;
   while (low < high) {
     const std::uint32_t middle = low + (high - low + 1) / 2;
-    if (PackShape{middle, dimension}.total_bytes() <= kMaxPackBytes) {
+    if (PackShape{middle, dimension}.total_bytes() <= bytes) {
       low = middle;
     } else {
       high = middle - 1;

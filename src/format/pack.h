@@ -38,8 +38,8 @@ struct PackShape {
   [[nodiscard]] std::uint64_t row_offset(std::uint32_t row) const;
   [[nodiscard]] std::uint64_t row_bytes() const;
   [[nodiscard]] std::uint64_t total_bytes() const;
-  // The most rows whose pack has at most kMaxPackBytes.
-  static std::uint32_t max_rows(std::uint32_t dimension);
+  // The most rows, at least one, whose pack has at most `bytes`, and kMaxPackBytes.
+  static std::uint32_t max_rows(std::uint32_t dimension, std::uint64_t bytes = kMaxPackBytes);
 
   [[nodiscard]] std::uint32_t entries_in(std::uint32_t block) const;
 };

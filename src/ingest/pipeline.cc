@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/allocation.h"
+#include "base/memory.h"
 #include "base/strings.h"
 #include "embed/cache.h"
 #include "format/segment_pages.h"
@@ -200,8 +201,12 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
     out = std::move(chunks).error();
     return;
   }
+  // Of a large object each of these is as large again: what is not needed any more goes.
+  *extraction = {};
+  prepared.inputs.reserve(chunks->size());
+  prepared.object.chunks.reserve(chunks->size());
   for (Chunk& chunk : *chunks) {
-    prepared.inputs.push_back(embedder.document_input(chunk.text));
+    prepared.inputs.push_back(embedder.document_input(std::exchange(chunk.text, {})));
     ChunkRow text;
     text.begin = chunk.begin;
     text.end = chunk.end;
@@ -410,6 +415,8 @@ Status Pipeline::maybe_commit(bool now) {
   ++report_.commits;
   report_.generation = done.generation;
   KEDGE_TRY(environment_.index.maintain(1, deadline_));
+  // Of the objects read so far and of a merge: what is to come is of other sizes.
+  release_free_memory();
   return {};
 }
 

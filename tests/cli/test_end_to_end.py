@@ -96,7 +96,8 @@ def test_generations_pins_and_the_end_of_an_index(bucket):
 
 def test_wrong_use_says_what_to_do(bucket):
     for arguments, said in ((["serch", "x"], b"kedge search"), (["search"], b"--vector"),
-                            (["search", "x", "--grup", "chunk"], b"--group"), (["sync", "s3://b/p"], b"--index")):
+                            (["search", "x", "--grup", "chunk"], b"--group"), (["sync", "s3://b/p"], b"--index"),
+                            (["status", "--index", "nowhere", "--memory", "32MiB"], b"at least 64MiB are needed (--memory)")):
         done = bucket.run(*arguments, code=2)
         assert said in done.stderr, (arguments, done.stderr)
     assert b"kedge sync" in bucket.run("status", code=1).stderr
