@@ -69,7 +69,7 @@ def measure(scratch, memory_mib, times):
     question = (big / "1/1.txt").read_text()[:60].rpartition(" ")[0]
     step("search, 10 answers", "search", question, "--index", index, *limits)
     step("search, 1,000 chunks", "search", question, "-k", 1_000, "--group", "chunk", "--index", index, *limits)
-    step("sync again, nothing changed", "sync", big, "--index", index, *limits)
+    step("sync again", "sync", big, "--index", index, *limits)
     step("verify --full", "verify", "--full", "--index", index, *limits)
     step("compact", "compact", "--index", index, *limits)
     step("search, 10 answers, compacted", "search", question, "--index", index, *limits)

@@ -120,7 +120,7 @@ Result<std::unique_ptr<Index>> Session::open_index(ObjectStore& store, bool crea
   options.cache_bytes = memory_bytes() / 4;
   options.plane_bytes = memory_bytes() / 4;
   options.window_bytes = std::min(options.window_bytes, memory_bytes() / 4);
-  options.memory_bytes = memory_bytes() / 2;
+  options.memory_bytes = memory_bytes() / 8 * 3;
   options.scratch_folder = environment_.scratch_folder;
   options.disk_cache = index_blocks();
   options.read_opening = searching_;

@@ -3,9 +3,12 @@
 #include <array>
 #include <atomic>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "engine/few_objects.h"
+#include "engine/index_impl.h"
+#include "engine/probe_steps.h"
 #include "engine/segment.h"
 #include "engine/tree_testing.h"
 
@@ -141,6 +144,64 @@ TEST_F(Trees, AWindowBoundsWhatOneRoundReads) {
     EXPECT_LT(found.trace.bytes, 3 * kWindow * found.trace.rounds);
     EXPECT_GT(expected.trace.bytes, 3 * kWindow * expected.trace.rounds) << "it would fit one";
   }
+}
+
+// Text pages are parsed one after the other, hits come from many of them.
+TEST_F(Trees, EachHitHasItsOwnChunk) {
+  put(0, 3000);
+  must(index_->compact(false, world_.soon()));
+  put(3000, 300);
+  SearchRequest like = request(vector(), 40);
+  like.k = 200;
+  like.detail = Detail::kChunk;
+  const SearchResult found = must(index_->search(index_->current(), like, world_.soon()));
+  ASSERT_EQ(found.hits.size(), like.k);
+  std::set<std::uint64_t> pages;
+  for (const Hit& hit : found.hits) {
+    EXPECT_EQ(hit.object.row.key, str_cat("k", 100'000 + hit.chunk.begin));
+    pages.insert(hit.chunk.begin / kTextPageChunks);
+  }
+  EXPECT_GT(pages.size(), 5U);
+}
+
+// What of that a search holds at a time: codes of a list at least, and blocks of refine rows.
+TEST_F(Trees, AProbeAsksForAWindowAtATime) {
+  put(0, 3000);
+  must(index_->compact(false, world_.soon()));
+  constexpr std::uint64_t kWindow = 8 << 10;
+  IndexOptions options = world_.options.index;
+  options.window_bytes = kWindow;
+  const std::unique_ptr<Index> index =
+      must(Index::open(world_.environment(), options, world_.soon()));
+  auto& impl = static_cast<IndexImpl&>(*index);
+  const SnapshotPtr snapshot = index->current();
+  const Id128 space = world_.space().id();
+  std::vector<ScanSegment> segments;
+  for (const SegmentPtr& segment : snapshot->segments()) segments.push_back(whole_segment(segment));
+  const std::vector<float> query = vector();
+  ProbePlan plan;
+  plan.vector = query;
+  plan.space = snapshot->space(space);
+  plan.space_id = space;
+  plan.want = 200;
+  plan.probes = 60;
+  plan.docs = false;
+  const auto scratch = impl.scratch().take(snapshot->rotation(space), plan.space->metric);
+  SearchTrace trace;
+  Probe probe(impl.reader(), *snapshot, segments, plan, *scratch, &trace, world_.soon());
+  probe.begin();
+  const auto read = [&](const std::vector<PageWant>& wants) {
+    std::uint64_t bytes = 0;
+    for (const PageWant& want : wants) bytes += want.page.size;
+    EXPECT_TRUE(bytes <= kWindow || wants.size() == 1) << bytes;
+    return impl.reader().read(*snapshot->head(), wants, &trace, world_.soon());
+  };
+  std::size_t rounds[2] = {};
+  for (; probe.wants_codes(); ++rounds[0]) probe.take_codes(read(probe.codes_wanted()));
+  for (; probe.wants_refine(); ++rounds[1]) probe.take_refine(read(probe.refine_wanted()));
+  EXPECT_GT(rounds[0], 3U);
+  EXPECT_GT(rounds[1], 3U);
+  EXPECT_EQ(probe.end().rows.size(), plan.want);
 }
 
 class ReadingTrees : public Trees {

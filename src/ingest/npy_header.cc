@@ -144,9 +144,9 @@ Error unsupported(std::string what) { return {Code::kUnsupported, std::move(what
 Result<ElementType> parse_type(std::string_view name) {
   for (const TypeName& known : kTypes) {
     // One byte has no order: '<', '>' and '=' mean nothing there, and some programs write them.
-    if (known.name == name || (known.name[0] == '|' && known.name.substr(1) == name.substr(1))) {
-      return known.type;
-    }
+    const bool without_order =
+        known.name[0] == '|' && !name.empty() && known.name.substr(1) == name.substr(1);
+    if (known.name == name || without_order) return known.type;
   }
   return unsupported(str_cat("header at byte 8: values of type '", printable(name),
                              "'; known are <f2, <f4, <f8, |i1 and |u1"));

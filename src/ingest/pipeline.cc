@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/allocation.h"
-#include "base/memory.h"
 #include "base/strings.h"
 #include "embed/cache.h"
 #include "format/segment_pages.h"
@@ -415,8 +414,6 @@ Status Pipeline::maybe_commit(bool now) {
   ++report_.commits;
   report_.generation = done.generation;
   KEDGE_TRY(environment_.index.maintain(1, deadline_));
-  // Of the objects read so far and of a merge: what is to come is of other sizes.
-  release_free_memory();
   return {};
 }
 

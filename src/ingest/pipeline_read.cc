@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/allocation.h"
+#include "base/memory.h"
 #include "base/strings.h"
 #include "ingest/object_tags.h"
 #include "ingest/pipeline.h"
@@ -14,6 +15,8 @@ Status Pipeline::read_batch() {
   std::vector<Todo> batch = std::exchange(batch_, {});
   batch_bytes_ = 0;
   if (batch.empty()) return {};
+  // Of the objects before and of a merge: what is to come is of other sizes.
+  release_free_memory();
   if (giving_up()) {
     for (const Todo& todo : batch) pending(todo, stopped() ? "stopped" : "the model fails");
     return {};

@@ -205,6 +205,8 @@ TEST_F(VectorInputTest, RefusesEachBrokenNpy) {
                ": the file ends, and does not with its 2 rows of 8 bytes")},
       {npy(header(">f4", "False", "(2, 2)"), four), Code::kUnsupported,
        "header at byte 8: values of type '>f4'; known are <f2, <f4, <f8, |i1 and |u1"},
+      {npy(header("", "False", "(2, 2)"), four), Code::kUnsupported,
+       "header at byte 8: values of type ''; known are <f2, <f4, <f8, |i1 and |u1"},
       {npy(header("<i8", "False", "(2, 1)"), four), Code::kUnsupported,
        "header at byte 8: values of type '<i8'; known are <f2, <f4, <f8, |i1 and |u1"},
       {npy(header("<f4", "True", "(2, 2)"), four), Code::kUnsupported,
