@@ -6,6 +6,7 @@
 #include "base/allocation.h"
 #include "base/strings.h"
 #include "engine/filter.h"
+#include "engine/json_text.h"
 
 namespace kedge {
 namespace {
@@ -145,17 +146,18 @@ Result<Filter> parse_filter_json(std::string_view text) try {
     return {Code::kInvalid, str_cat("filter: more than ", kMaxFilterBytes, " bytes")};
   json::parse_options options;
   options.max_depth = 2 * kMaxFilterDepth + 4;
-  json::parser parser({}, options);
   boost::system::error_code error;
-  const std::size_t read = parser.write_some(text.data(), text.size(), error);
+  std::size_t read = 0;
+  const json::value value = parse_json(text, options, {}, error, read);
+  if (error == json::error::extra_data) {
+    const std::size_t rest = text.find_first_not_of(" \t\r\n", read);
+    return {Code::kInvalid, str_cat("filter: expected the end at position ", rest + 1)};
+  }
   if (error) {
     return {Code::kInvalid,
             str_cat("filter: not JSON at position ", read + 1, ": ", error.message())};
   }
-  const std::size_t rest = text.find_first_not_of(" \t\r\n", read);
-  if (rest != std::string_view::npos)
-    return {Code::kInvalid, str_cat("filter: expected the end at position ", rest + 1)};
-  return JsonParser().group(parser.release(), "$", 0);
+  return JsonParser().group(value, "$", 0);
 } catch (...) {
   return memory_error("filter");
 }

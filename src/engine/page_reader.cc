@@ -21,8 +21,6 @@ struct PageRange {
 
 namespace {
 
-using Range = PageRange;
-
 constexpr std::size_t kPagesPerTask = 16;
 
 bool same_page(const PageWant& a, const PageWant& b) {
@@ -56,9 +54,9 @@ std::uint64_t largest_gap(std::span<const PageWant> wants,
 }
 
 // `missing`: in order of file and offset.
-std::vector<Range> coalesce(std::span<const PageWant> wants,
-                            const std::vector<std::size_t>& missing) {
-  std::vector<Range> out;
+std::vector<PageRange> coalesce(std::span<const PageWant> wants,
+                                const std::vector<std::size_t>& missing) {
+  std::vector<PageRange> out;
   const std::uint64_t gap = largest_gap(wants, missing);
   for (const std::size_t i : missing) {
     const PageRef& page = wants[i].page;
@@ -111,7 +109,7 @@ RequestCount count_requests(std::span<const PageWant> wants) {
     return wants[a].page.offset < wants[b].page.offset;
   });
   RequestCount out;
-  for (const Range& range : coalesce(wants, order)) {
+  for (const PageRange& range : coalesce(wants, order)) {
     ++out.requests;
     out.bytes += range.end - range.begin;
   }
@@ -283,7 +281,7 @@ void PageReader::keep_on_disk(std::span<const PageWant> wants,
 void PageReader::fetch(const Head& head, std::span<const PageWant> wants,
                        const std::vector<std::size_t>& missing, std::vector<Result<BlockPtr>>& out,
                        SearchTrace* trace, Deadline deadline) {
-  const std::vector<Range> ranges = coalesce(wants, missing);
+  const std::vector<PageRange> ranges = coalesce(wants, missing);
   for (std::size_t first = 0; first < ranges.size();) {
     std::size_t end = first;
     std::uint64_t bytes = 0;
@@ -301,7 +299,7 @@ void PageReader::fetch_round(const Head& head, std::span<const PageWant> wants,
                              SearchTrace* trace, Deadline deadline) {
   std::map<Id128, Error> lost;  // the head is read once for each file that is not there
   std::vector<ReadRequest> requests;
-  for (const Range& range : ranges) {
+  for (const PageRange& range : ranges) {
     requests.push_back({.key = log_.path(range.file->key),
                         .offset = range.begin,
                         .length = range.end - range.begin,
@@ -326,7 +324,7 @@ void PageReader::fetch_round(const Head& head, std::span<const PageWant> wants,
   // Which page of which answer: the unit of the checks that follow.
   std::vector<std::pair<std::size_t, std::size_t>> pages;
   for (std::size_t r = 0; r < ranges.size(); ++r) {
-    const Range& range = ranges[r];
+    const PageRange& range = ranges[r];
     if (blobs[r].ok()) {
       if (trace != nullptr) {
         trace->bytes += blobs[r]->body.size();

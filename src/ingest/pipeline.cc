@@ -202,9 +202,18 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
   }
   // Of a large object each of these is as large again: what is not needed any more goes.
   *extraction = {};
-  prepared.inputs.reserve(chunks->size());
-  prepared.object.chunks.reserve(chunks->size());
-  for (Chunk& chunk : *chunks) {
+  take_chunks(*chunks, raw, prepared);
+  prepared.memory_bytes += sizeof(Prepared) + row.key.size();
+  out = std::move(prepared);
+} catch (...) {
+  out = memory_error("object");
+}
+
+void Pipeline::take_chunks(std::vector<Chunk>& chunks, ByteView raw, Prepared& prepared) const {
+  Embedder& embedder = environment_.embedder;
+  prepared.inputs.reserve(chunks.size());
+  prepared.object.chunks.reserve(chunks.size());
+  for (Chunk& chunk : chunks) {
     prepared.inputs.push_back(embedder.document_input(std::exchange(chunk.text, {})));
     ChunkRow text;
     text.begin = chunk.begin;
@@ -220,10 +229,6 @@ void Pipeline::prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& o
         prepared.inputs.back().size() + sizeof(ChunkRow) + embedder.space().dimension * 2;
     prepared.object.chunks.push_back(std::move(text));
   }
-  prepared.memory_bytes += sizeof(Prepared) + row.key.size();
-  out = std::move(prepared);
-} catch (...) {
-  out = memory_error("object");
 }
 
 Status Pipeline::take_prepared(std::vector<Result<Prepared>>& prepared, std::vector<Todo>& batch) {

@@ -16,6 +16,7 @@
 
 #include "engine/index.h"
 #include "extract/extractor.h"
+#include "ingest/chunker.h"
 #include "ingest/compare.h"
 #include "ingest/sync.h"
 
@@ -75,6 +76,7 @@ class Pipeline {
   Status take_blobs(std::vector<Todo>& batch);
   Status read_tags(std::vector<Todo>& batch, std::vector<Result<Blob>>& blobs);
   void prepare(const Todo& todo, Result<Blob>& blob, Result<Prepared>& out);
+  void take_chunks(std::vector<Chunk>& chunks, ByteView raw, Prepared& prepared) const;
   Result<Blob> read_changed(ReadRequest request);
   Status settle_read_error(const Todo& todo, const Error& error);
   Status take_prepared(std::vector<Result<Prepared>>& prepared, std::vector<Todo>& batch);

@@ -6,6 +6,7 @@
 
 #include "base/allocation.h"
 #include "base/strings.h"
+#include "engine/json_text.h"
 #include "ingest/json_metadata.h"
 
 namespace kedge {
@@ -55,7 +56,8 @@ Result<Metadata> parse_sidecar(ByteView bytes) try {
   json::parse_options options;
   options.max_depth = kMaxDepth;
   boost::system::error_code error;
-  json::value root = json::parse(as_text(bytes), error, {}, options);
+  std::size_t read = 0;
+  json::value root = parse_json(as_text(bytes), options, {}, error, read);
   if (error) return invalid(str_cat("it is not JSON: ", error.message()));
   json::object* object = root.if_object();
   if (object == nullptr) return invalid("it is not a JSON object");

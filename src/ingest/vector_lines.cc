@@ -9,6 +9,7 @@
 #include "base/allocation.h"
 #include "base/random.h"
 #include "base/strings.h"
+#include "engine/json_text.h"
 #include "format/space.h"
 #include "ingest/json_metadata.h"
 #include "store/object_store.h"
@@ -216,13 +217,11 @@ std::optional<LineProblem> parse_vector_line(std::string_view line, VectorRecord
   json::monotonic_resource resource(memory, sizeof memory);
   json::parse_options options;
   options.max_depth = kMaxDepth;
-  json::stream_parser parser(&resource, options);
   boost::system::error_code error;
-  const std::size_t read = parser.write_some(line.data(), line.size(), error);
-  if (!error && read < line.size()) error = json::error::extra_data;
-  if (!error) parser.finish(error);
+  std::size_t read = 0;
+  const json::value value = parse_json(line, options, &resource, error, read);
   if (error) return LineProblem{read, "not JSON: " + error.message()};
-  return read_record(parser.release(), record);
+  return read_record(value, record);
 } catch (...) {
   return LineProblem{0, memory_error("line").message, true};
 }
