@@ -17,8 +17,8 @@
 
 namespace kedge {
 
-// Of a process that holds no data: code, libraries, threads' stacks.
-inline constexpr std::uint64_t kProgramBytes = 32ULL << 20;
+// Of a process for what is no data: code, libraries, stacks, and what the allocator holds free.
+inline constexpr std::uint64_t kProgramBytes = 40ULL << 20;
 
 class Session {
  public:
