@@ -74,16 +74,16 @@ class ClientImpl final : public Client {
 }  // namespace
 
 Result<std::unique_ptr<Client>> open_client(ClientOptions options, ClientEnvironment environment) {
+  if (options.memory_bytes < kLeastMemoryBytes) {
+    return {Code::kInvalid, str_cat("memory of ", options.memory_bytes, " bytes: at least ",
+                                    kLeastMemoryBytes >> 20, "MiB are needed (--memory)")};
+  }
   return std::unique_ptr<Client>(
       std::make_unique<ClientImpl>(std::move(options), std::move(environment)));
 }
 
 Result<std::unique_ptr<Client>> Client::open(ClientOptions options) {
   if (options.index.empty()) return {Code::kInvalid, "no index: name one, a path or a URL"};
-  if (options.memory_bytes < kLeastMemoryBytes) {
-    return {Code::kInvalid, str_cat("memory of ", options.memory_bytes, " bytes: at least ",
-                                    kLeastMemoryBytes >> 20, "MiB are needed (--memory)")};
-  }
   ClientEnvironment environment = KEDGE_TRY(make_environment(options));
   return open_client(std::move(options), std::move(environment));
 }
